@@ -1,0 +1,58 @@
+namespace Lavt.Kernels.Cpu;
+
+
+/// <summary>
+/// A vector of floats of one hardware width. Kernels are written once over this type and specialised by the compiler for
+/// AVX-512 (<see cref="F512"/>), AVX2 (<see cref="F256"/>) and everything else (<see cref="F128"/>).
+/// </summary>
+internal unsafe interface ISimd<T>
+    where T : struct, ISimd<T>
+{
+    /// <summary>The number of lanes.</summary>
+    static abstract int Width { get; }
+
+    static abstract T Zero { get; }
+
+    static abstract T Load(float* source);
+
+    static abstract T Broadcast(float value);
+
+    static abstract void Store(T value, float* destination);
+
+    /// <summary>a · b + c, in one rounding where the hardware has it.</summary>
+    static abstract T MultiplyAdd(T a, T b, T c);
+
+    static abstract T operator +(T a, T b);
+
+    static abstract T operator -(T a, T b);
+
+    static abstract T operator *(T a, T b);
+
+    static abstract T operator /(T a, T b);
+
+    static abstract T Max(T a, T b);
+
+    static abstract T Min(T a, T b);
+
+    static abstract T Sqrt(T a);
+
+    static abstract T Abs(T a);
+
+    /// <summary>To the nearest integer, ties to even.</summary>
+    static abstract T Round(T a);
+
+    /// <summary>a · 2^n for integral n in [−126, 127] and |a| near 1.</summary>
+    static abstract T ScaleByPowerOf2(T a, T n);
+
+    /// <summary>The magnitude of a with the sign of b.</summary>
+    static abstract T CopySign(T a, T b);
+
+    /// <summary>Per lane: a &lt; b ? yes : no.</summary>
+    static abstract T SelectLess(T a, T b, T yes, T no);
+
+    /// <summary>The sum of all lanes.</summary>
+    static abstract float Sum(T a);
+
+    /// <summary>The largest lane.</summary>
+    static abstract float MaxAcross(T a);
+}

@@ -1,0 +1,229 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Lavt.Tensors;
+
+namespace Lavt.Kernels;
+
+/// <summary>One piece of a parallel loop; a struct, so that a loop allocates nothing.</summary>
+public interface ILoopBody
+{
+    /// <summary>Does piece <paramref name="index"/> on worker <paramref name="worker"/> (0 … <see cref="Workers.Count"/> − 1).</summary>
+    void Run(int index, int worker);
+}
+
+/// <summary>
+/// A fixed set of threads that share out the pieces of a loop. Workers spin for a moment after a loop and then sleep. A
+/// loop started inside another one, or while another thread uses the same workers, runs on the calling thread alone.
+/// </summary>
+public sealed unsafe class Workers : IDisposable
+{
+    private const int SpinsBeforeSleep = 4000;
+
+    [ThreadStatic]
+    private static bool t_inside;
+
+    [ThreadStatic]
+    private static Workers? t_current;
+
+    private static Workers? s_shared;
+
+    private readonly Thread[] _threads;
+    private readonly SemaphoreSlim _wake = new(0);
+    private Shared _shared;
+    private Exception? _failure;
+    private volatile bool _stop;
+
+    /// <summary>Starts <paramref name="count"/> − 1 threads; the caller of a loop is the remaining worker.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is less than 1.</exception>
+    public Workers(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        Count = count;
+        _threads = new Thread[count - 1];
+        for (int i = 0; i < _threads.Length; i++)
+        {
+            int worker = i + 1;
+            _threads[i] = new Thread(() => Serve(worker)) { IsBackground = true, Name = $"lavt worker {worker}" };
+            _threads[i].Start();
+        }
+    }
+
+    /// <summary>The workers that kernels use on this thread: those set with <see cref="Use"/>, otherwise one per core.</summary>
+    public static Workers Current => t_current ?? Default();
+
+    /// <summary>The number of workers.</summary>
+    public int Count { get; }
+
+    /// <summary>Makes kernels that are called on this thread use these workers (null: the default ones again).</summary>
+    public static void Use(Workers? workers) => t_current = workers;
+
+    /// <summary>Sets the number of default workers; more than there are cores are never started, for they would only get in each other's way.</summary>
+    public static void SetDefaultCount(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        Workers workers = new(Math.Min(count, Environment.ProcessorCount));
+        Interlocked.Exchange(ref s_shared, workers)?.Dispose();
+    }
+
+    /// <summary>Runs <paramref name="body"/> for 0 … <paramref name="pieces"/> − 1 and returns when all are done.</summary>
+    public void For<TBody>(int pieces, ref TBody body)
+        where TBody : struct, ILoopBody
+    {
+        if (pieces <= 0) return;
+        if (Count == 1 || pieces == 1 || t_inside || Interlocked.CompareExchange(ref _shared.Busy, 1, 0) != 0)
+        {
+            RunAlone(pieces, ref body);
+            return;
+        }
+        // The body lives on this thread's stack; the workers are done with it before this method returns.
+        _shared.Body = (nint)Unsafe.AsPointer(ref body);
+        _shared.Run = (nint)(delegate*<nint, int, int, void>)&Call<TBody>;
+        _shared.Pieces = pieces;
+        Volatile.Write(ref _shared.Next, 0);
+        Volatile.Write(ref _shared.Done, 0);
+        Interlocked.Increment(ref _shared.Epoch);
+        int asleep = Volatile.Read(ref _shared.Asleep);
+        if (asleep > 0) _wake.Release(asleep);
+        t_inside = true;
+        try
+        {
+            TakePieces(0);
+        }
+        finally
+        {
+            while (Volatile.Read(ref _shared.Done) != Count - 1) Thread.SpinWait(1);
+            t_inside = false;
+            Volatile.Write(ref _shared.Busy, 0);
+        }
+        if (Interlocked.Exchange(ref _shared.Failed, 0) != 0)
+            throw new InvalidOperationException("a worker thread failed inside a kernel", _failure);
+    }
+
+    /// <summary>
+    /// Memory of at least <paramref name="bytes"/> bytes that belongs to the calling thread, valid until the thread asks
+    /// again; 64-byte aligned, not cleared. A loop body that starts another loop must not hold it across that loop.
+    /// </summary>
+    public static void* Scratch(long bytes) => ThreadScratch.Get(bytes);
+
+    /// <summary>Stops the threads.</summary>
+    public void Dispose()
+    {
+        _stop = true;
+        Interlocked.Increment(ref _shared.Epoch);
+        _wake.Release(Count);
+        foreach (Thread thread in _threads) thread.Join();
+    }
+
+    private static Workers Default()
+    {
+        Workers? workers = Volatile.Read(ref s_shared);
+        if (workers is not null) return workers;
+        workers = new Workers(Environment.ProcessorCount);
+        Workers? other = Interlocked.CompareExchange(ref s_shared, workers, null);
+        if (other is null) return workers;
+        workers.Dispose();
+        return other;
+    }
+
+    private static void Call<TBody>(nint body, int index, int worker)
+        where TBody : struct, ILoopBody => Unsafe.AsRef<TBody>((void*)body).Run(index, worker);
+
+    private static void RunAlone<TBody>(int pieces, ref TBody body)
+        where TBody : struct, ILoopBody
+    {
+        for (int i = 0; i < pieces; i++) body.Run(i, 0);
+    }
+
+    private void Serve(int worker)
+    {
+        t_inside = true;
+        int seen = 0;
+        while (true)
+        {
+            int spins = 0;
+            while (Volatile.Read(ref _shared.Epoch) == seen)
+            {
+                if (_stop) return;
+                if (++spins < SpinsBeforeSleep)
+                {
+                    Thread.SpinWait(4);
+                    continue;
+                }
+                Interlocked.Increment(ref _shared.Asleep);
+                if (Volatile.Read(ref _shared.Epoch) == seen && !_stop) _wake.Wait();
+                Interlocked.Decrement(ref _shared.Asleep);
+                spins = 0;
+            }
+            seen = Volatile.Read(ref _shared.Epoch);
+            if (_stop) return;
+            try
+            {
+                TakePieces(worker);
+            }
+            catch (Exception failure)
+            {
+                _failure = failure;
+                Volatile.Write(ref _shared.Failed, 1);
+            }
+            Interlocked.Increment(ref _shared.Done);
+        }
+    }
+
+    private void TakePieces(int worker)
+    {
+        var run = (delegate*<nint, int, int, void>)_shared.Run;
+        nint body = _shared.Body;
+        int pieces = _shared.Pieces;
+        while (true)
+        {
+            int index = Interlocked.Increment(ref _shared.Next) - 1;
+            if (index >= pieces) return;
+            run(body, index, worker);
+        }
+    }
+
+    /// <summary>What the threads share, each contended word on a cache line of its own.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 576)]
+    private struct Shared
+    {
+        [FieldOffset(0)]
+        public nint Body;
+        [FieldOffset(8)]
+        public nint Run;
+        [FieldOffset(16)]
+        public int Pieces;
+        [FieldOffset(20)]
+        public int Failed;
+        [FieldOffset(128)]
+        public int Epoch;
+        [FieldOffset(192)]
+        public int Next;
+        [FieldOffset(256)]
+        public int Done;
+        [FieldOffset(320)]
+        public int Asleep;
+        [FieldOffset(384)]
+        public int Busy;
+    }
+
+    /// <summary>The scratch memory of one thread.</summary>
+    private static class ThreadScratch
+    {
+        [ThreadStatic]
+        private static nint t_block;
+
+        [ThreadStatic]
+        private static long t_bytes;
+
+        public static void* Get(long bytes)
+        {
+            if (t_bytes < bytes)
+            {
+                if (t_block != 0) NativeMemory.AlignedFree((void*)t_block);
+                t_bytes = HostAllocator.SizeClass(bytes);
+                t_block = (nint)NativeMemory.AlignedAlloc((nuint)t_bytes, 64);
+            }
+            return (void*)t_block;
+        }
+    }
+}

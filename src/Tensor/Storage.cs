@@ -1,0 +1,56 @@
+namespace Lavt.Tensors;
+
+/// <summary>
+/// A block of memory shared by a tensor and its views. Counted: each <see cref="MemoryScope"/> and each tape entry that
+/// needs the numbers holds one reference, and the memory is free for reuse when the last of them lets go. A block that
+/// no scope ever owned lives until the garbage collector finds it unreachable.
+/// </summary>
+public sealed class Storage
+{
+    private readonly long _bytes;
+    private nint _data;
+    private int _references;
+
+    internal Storage(long bytes, Device device)
+    {
+        if (device.Kind != DeviceKind.Cpu)
+            throw new NotSupportedException($"no memory on {device}: this build holds tensors on the CPU only");
+        _bytes = bytes;
+        _data = HostAllocator.Allocate(bytes);
+        Device = device;
+    }
+
+    /// <summary>Frees what no scope owned.</summary>
+    ~Storage() => Free();
+
+    /// <summary>The size in bytes.</summary>
+    public long Bytes => _bytes;
+
+    /// <summary>Where the memory is.</summary>
+    public Device Device { get; }
+
+    /// <summary>The address of the first byte.</summary>
+    /// <exception cref="ObjectDisposedException">The memory was already given back.</exception>
+    public nint Data => _data != 0 ? _data : throw new ObjectDisposedException(nameof(Tensor),
+        "the tensor's memory was given back at the end of the MemoryScope that it was made in; return it through MemoryScope.Return or call Tensor.Persist() inside the scope");
+
+    /// <summary>How many scopes and tape entries hold this block.</summary>
+    internal int References => _references;
+
+    internal void Retain() => Interlocked.Increment(ref _references);
+
+    internal void ReleaseReference()
+    {
+        if (Interlocked.Decrement(ref _references) == 0)
+        {
+            Free();
+            GC.SuppressFinalize(this);
+        }
+    }
+
+    private void Free()
+    {
+        nint data = Interlocked.Exchange(ref _data, 0);
+        if (data != 0) HostAllocator.Release(data, _bytes);
+    }
+}
