@@ -9,6 +9,8 @@ namespace Lavt.Options;
 /// <param name="Help">One sentence for the help.</param>
 /// <param name="Get">The value in an options record as <c>args</c> stores it: bool, long, double, string, or null where unset.</param>
 /// <param name="Set">The options record with the value read from text; throws <see cref="FormatException"/> on wrong text.</param>
+/// <param name="Group">The heading that the help lists it under.</param>
+/// <param name="NoEffect">Why the flag is accepted although it changes nothing; null for a flag that has an effect.</param>
 public sealed record Flag<T>(
     string Name,
     IReadOnlyList<string> Aliases,
@@ -16,7 +18,9 @@ public sealed record Flag<T>(
     string? Placeholder,
     string Help,
     Func<T, object?> Get,
-    Func<T, string, T> Set)
+    Func<T, string, T> Set,
+    string Group,
+    string? NoEffect = null)
 {
     /// <summary>Whether the flag is a switch, which takes no value.</summary>
     public bool IsSwitch => Placeholder is null;

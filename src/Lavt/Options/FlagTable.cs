@@ -11,6 +11,7 @@ public sealed class FlagTable<T> : IEnumerable<Flag<T>>
 {
     private readonly List<Flag<T>> _flags = [];
     private readonly Dictionary<string, Flag<T>> _byName = [];
+    private string _group = "";
 
     /// <summary>The flag of a name or alias, or null.</summary>
     public Flag<T>? Find(string name) => _byName.GetValueOrDefault(name);
@@ -20,6 +21,13 @@ public sealed class FlagTable<T> : IEnumerable<Flag<T>>
 
     /// <inheritdoc/>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    /// <summary>Puts the flags that follow under a heading of the help.</summary>
+    public FlagTable<T> Group(string heading)
+    {
+        _group = heading;
+        return this;
+    }
 
     /// <summary>Declares a switch, which is true when given.</summary>
     public FlagTable<T> Switch(string names, string help, Func<T, bool> get, Func<T, bool, T> set) =>
@@ -33,9 +41,17 @@ public sealed class FlagTable<T> : IEnumerable<Flag<T>>
     public FlagTable<T> Integer(string names, string help, Func<T, int?> get, Func<T, int, T> set, int least = 1) =>
         Add(names, "N", help, options => (long?)get(options), (options, text) => set(options, ParseInteger(text, least)));
 
-    /// <summary>Declares a flag with a finite number of at least 0.</summary>
-    public FlagTable<T> Number(string names, string help, Func<T, double?> get, Func<T, double, T> set) =>
-        Add(names, "X", help, options => get(options), (options, text) => set(options, ParseNumber(text)));
+    /// <summary>Declares a flag with a finite number of at least 0; <paramref name="key"/> is its key in <c>args</c> where the name is not.</summary>
+    public FlagTable<T> Number(string names, string help, Func<T, double?> get, Func<T, double, T> set, string? key = null) =>
+        Add(names, "X", help, options => get(options), (options, text) => set(options, ParseNumber(text)), key);
+
+    /// <summary>Declares a flag that is accepted, with or without a value, and changes nothing; the reason is told to whoever gives it.</summary>
+    public FlagTable<T> Accept(string names, string? placeholder, string reason) =>
+        Add(names, placeholder, "No effect: " + reason + ".", _ => null, (options, _) => options, noEffect: reason);
+
+    /// <summary>Declares a switch of the published parser that this project does not have; giving it is an error with the reason.</summary>
+    public FlagTable<T> Refuse(string names, string reason) =>
+        Add(names, null, reason + ".", _ => null, (options, text) => ParseBoolean(text) ? throw new FormatException(reason) : options);
 
     /// <summary>Declares a flag with one of several words.</summary>
     public FlagTable<T> Choice<TChoice>(
@@ -63,7 +79,8 @@ public sealed class FlagTable<T> : IEnumerable<Flag<T>>
         {
             Add(new Flag<T>(flag.Name, flag.Aliases, flag.Key, flag.Placeholder, flag.Help,
                 options => flag.Get(get(options)),
-                (options, text) => set(options, flag.Set(get(options), text))));
+                (options, text) => set(options, flag.Set(get(options), text)),
+                _group, flag.NoEffect));
         }
         return this;
     }
@@ -115,17 +132,23 @@ public sealed class FlagTable<T> : IEnumerable<Flag<T>>
         return options;
     }
 
-    /// <summary>Adds a flag; its first name is the main one, and its key is that name without dashes in front and with underscores.</summary>
-    private FlagTable<T> Add(string names, string? placeholder, string help, Func<T, object?> get, Func<T, string, T> set)
+    /// <summary>Adds a flag; its first name is the main one, and its key is that name with underscores and without leading dashes.</summary>
+    private FlagTable<T> Add(
+        string names, string? placeholder, string help, Func<T, object?> get, Func<T, string, T> set,
+        string? key = null, string? noEffect = null)
     {
         string[] spellings = names.Split(' ');
-        string key = spellings[0].TrimStart('-').Replace('-', '_');
-        // The published parser mixes dashes and underscores; whoever types the other one means the same flag.
-        string other = "--" + (spellings[0].IndexOf('_', 2) >= 0 ? key.Replace('_', '-') : key);
-        IEnumerable<string> aliases = spellings.Skip(1);
-        if (other != spellings[0])
-            aliases = aliases.Append(other);
-        return Add(new Flag<T>(spellings[0], [.. aliases.Distinct()], key, placeholder, help, get, set));
+        IEnumerable<string> aliases = spellings.Concat(spellings.Select(OtherSpelling)).Where(alias => alias != spellings[0]).Distinct();
+        key ??= spellings[0].TrimStart('-').Replace('-', '_');
+        return Add(new Flag<T>(spellings[0], [.. aliases], key, placeholder, help, get, set, _group, noEffect));
+    }
+
+    /// <summary>The published parser mixes dashes and underscores; whoever types the other one means the same flag.</summary>
+    private static string OtherSpelling(string name)
+    {
+        string word = name.TrimStart('-');
+        string other = word.Contains('_', StringComparison.Ordinal) ? word.Replace('_', '-') : word.Replace('-', '_');
+        return name[..^word.Length] + other;
     }
 
     private FlagTable<T> Add(Flag<T> flag)

@@ -83,12 +83,12 @@ public sealed record ModelOptions
         ? 0.3
         : SwinType switch { SwinType.Tiny => 0.1, SwinType.Small => 0.2, _ => 0.3 };
 
-    /// <summary>Reads the model's flags from a command line such as <c>--model lavt_one --swin_type tiny --window12</c>.</summary>
-    /// <param name="commandLine">Flags separated by spaces; flags that do not concern the model are an error.</param>
+    /// <summary>The model that a command line describes, such as <c>--model lavt_one --swin_type tiny --window12</c>.</summary>
+    /// <param name="commandLine">Flags separated by spaces; those that do not concern the model are read and dropped.</param>
     /// <exception cref="OptionException">A flag is unknown, has a wrong value, or contradicts another one.</exception>
     public static ModelOptions Parse(string commandLine)
     {
-        ModelOptions options = ModelFlags.Table.Parse(commandLine, new ModelOptions());
+        ModelOptions options = LavtFlags.Table.Parse(commandLine, new LavtOptions()).Model;
         options.Validate();
         return options;
     }
