@@ -80,7 +80,7 @@ public sealed class FlagTable<T> : IEnumerable<Flag<T>>
             Add(new Flag<T>(flag.Name, flag.Aliases, flag.Key, flag.Placeholder, flag.Help,
                 options => flag.Get(get(options)),
                 (options, text) => set(options, flag.Set(get(options), text)),
-                _group, flag.NoEffect));
+                flag.Group.Length > 0 ? flag.Group : _group, flag.NoEffect));
         }
         return this;
     }

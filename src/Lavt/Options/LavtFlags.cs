@@ -12,7 +12,7 @@ public static class LavtFlags
         .Group("Training").Include(Training(), o => o.Training, (o, v) => o with { Training = v })
         .Group("Results").Include(Evaluation(), o => o.Evaluation, (o, v) => o with { Evaluation = v })
         .Group("Machine").Include(Machine(), o => o.Machine, (o, v) => o with { Machine = v })
-        .Group("Model").Include(ModelFlags.Table, o => o.Model, (o, v) => o with { Model = v })
+        .Include(ModelFlags.Table, o => o.Model, (o, v) => o with { Model = v })
         .Group("Accepted without effect")
         .Accept("--ddp_trained_weights", null, "checkpoints are read the same way with and without it")
         .Accept("--pin_mem", null, "samples are read straight into place")

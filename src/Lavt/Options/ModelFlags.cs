@@ -5,13 +5,14 @@ public static class ModelFlags
 {
     /// <summary>All of them, with the published parsers' names and defaults.</summary>
     public static FlagTable<ModelOptions> Table { get; } = new FlagTable<ModelOptions>()
+        .Group("Model")
         .Choice("--model", "Which model.", o => o.Model, (o, v) => o with { Model = v },
             ("lavt", ModelKind.Lavt), ("lavt_one", ModelKind.LavtOne), ("lavt_video", ModelKind.LavtVideo))
         .Choice("--swin_type", "Size of the Swin backbone.", o => o.SwinType, (o, v) => o with { SwinType = v },
             ("tiny", SwinType.Tiny), ("small", SwinType.Small), ("base", SwinType.Base), ("large", SwinType.Large))
         .Switch("--window12", "Attention windows of 12 x 12 instead of 7 x 7.",
             o => o.Window == 12, (o, v) => v ? o with { Window = 12 } : o)
-        .Integer("--window", "Attention windows of N x N (for small models).", o => o.Window, (o, v) => o with { Window = v })
+        .Integer("--window", "Attention windows of N x N.", o => o.Window, (o, v) => o with { Window = v })
         .Text("--mha", "A-B-C-D", "Attention heads of the four PWAMs; 1-1-1-1 when not given.",
             o => o.FusionHeads == new PerStage(1, 1, 1, 1) ? "" : o.FusionHeads.ToString(),
             (o, v) => o with { FusionHeads = v.Length == 0 ? new PerStage(1, 1, 1, 1) : PerStage.Parse(v) })
@@ -31,23 +32,24 @@ public static class ModelFlags
         .Number("--fusion_drop", "Dropout rate of the PWAMs.", o => o.FusionDropout, (o, v) => o with { FusionDropout = v })
         .Switch("--use_checkpoint", "Recompute backbone blocks in the backward pass to save memory.",
             o => o.UseCheckpoint, (o, v) => o with { UseCheckpoint = v })
-        .Include(VideoFusionFlags.Table, o => o.Video, (o, v) => o with { Video = v })
-        .Integer("--embed_dim", "Channels of the first stage (for small models).", o => o.EmbedDim, (o, v) => o with { EmbedDim = v })
-        .Text("--depths", "A-B-C-D", "Blocks per stage (for small models).",
+        .Group("Video fusion").Include(VideoFusionFlags.Table, o => o.Video, (o, v) => o with { Video = v })
+        .Group("Small models")
+        .Integer("--embed_dim", "Channels of the first stage.", o => o.EmbedDim, (o, v) => o with { EmbedDim = v })
+        .Text("--depths", "A-B-C-D", "Blocks per stage.",
             o => o.Depths?.ToString(), (o, v) => o with { Depths = PerStage.Parse(v) })
-        .Text("--heads", "A-B-C-D", "Backbone heads per stage (for small models).",
+        .Text("--heads", "A-B-C-D", "Backbone heads per stage.",
             o => o.Heads?.ToString(), (o, v) => o with { Heads = PerStage.Parse(v) })
         .Number("--drop_path", "Drop-path rate; 0.3 for pictures when not given.", o => o.DropPath, (o, v) => o with { DropPath = v })
         .Include(BertFlags, o => o.Bert, (o, v) => o with { Bert = v });
 
     private static FlagTable<BertOptions> BertFlags => new FlagTable<BertOptions>()
-        .Integer("--bert_vocabulary", "Entries of BERT's vocabulary (for small models).",
+        .Integer("--bert_vocabulary", "Entries of BERT's vocabulary.",
             o => o.VocabularySize, (o, v) => o with { VocabularySize = v })
-        .Integer("--bert_hidden", "Channels of a word in BERT (for small models).", o => o.HiddenSize, (o, v) => o with { HiddenSize = v })
-        .Integer("--bert_layers", "Layers of BERT (for small models).", o => o.Layers, (o, v) => o with { Layers = v })
-        .Integer("--bert_heads", "Attention heads of BERT (for small models).", o => o.Heads, (o, v) => o with { Heads = v })
-        .Integer("--bert_intermediate", "Channels inside BERT's blocks (for small models).",
+        .Integer("--bert_hidden", "Channels of a word in BERT.", o => o.HiddenSize, (o, v) => o with { HiddenSize = v })
+        .Integer("--bert_layers", "Layers of BERT.", o => o.Layers, (o, v) => o with { Layers = v })
+        .Integer("--bert_heads", "Attention heads of BERT.", o => o.Heads, (o, v) => o with { Heads = v })
+        .Integer("--bert_intermediate", "Channels inside BERT's blocks.",
             o => o.IntermediateSize, (o, v) => o with { IntermediateSize = v })
-        .Integer("--bert_positions", "Longest text of BERT (for small models).", o => o.Positions, (o, v) => o with { Positions = v })
+        .Integer("--bert_positions", "Longest text of BERT.", o => o.Positions, (o, v) => o with { Positions = v })
         .Number("--bert_dropout", "BERT's dropout rate in training.", o => o.Dropout, (o, v) => o with { Dropout = v });
 }
