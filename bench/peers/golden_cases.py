@@ -6,7 +6,7 @@ Modules
 - Input `x` of a module is uniform("input.x") in [-1, 1); for the losses `input.logits` is in [-3, 3). The gradient fed into the
   output is uniform("output.0.gradient"); a loss is differentiated as it is.
 - PWAM: the first sample's words are all valid, the second's only the first four (`l_mask` has no gradient and is not drawn). Files
-  that say `valid_words` give the counts. The module is in training mode, which matters for BN (whose buffers are not stored).
+  that say `valid_words` give the counts. The module is in evaluation mode, which matters for BN.
 - BERT: ids are integers("input.ids", ..., 0, vocab), not multiplied by the mask; `valid_words` gives the mask; dropout is off. The
   word embedding of id 0 (padding) gets no gradient.
 - Decoder: `options` seg_last means --interpolate_before_seg and --seg_last together; interpolate, lazy one option each; eval and
@@ -81,7 +81,7 @@ def make_module(meta):
         module = lavt.Pwam(number("dim"), number("language_dim"), int(meta.get("heads", 1)), opt.att_norm_layer_type, opt.fuse)
         batch, words, _ = shapes["l_mask"]
         counts = meta.get("valid_words", ",".join([str(words)] + ["4"] * (batch - 1)))
-        return module, {"mask": word_mask(counts, words)[:, :, None]}
+        return module.eval(), {"mask": word_mask(counts, words)[:, :, None]}
     if kind == "mask decoder":
         module = lavt.MaskDecoder(number("c4_dims"), lavt.options(DECODER_OPTIONS.get(meta["options"], "")))
         return module.train(meta["mode"].startswith("training")), {}
