@@ -16,11 +16,11 @@ internal static class KernelTesting
 
     public static double[] ToDouble(float[] values) => Array.ConvertAll(values, v => (double)v);
 
-    /// <summary>Each value within <paramref name="tolerance"/> times the largest magnitude.</summary>
-    public static void AssertClose(double[] expected, float[] actual, double tolerance, string what = "values")
+    /// <summary>Each value within <paramref name="tolerance"/> times the largest magnitude, or times <paramref name="floor"/> if that is larger.</summary>
+    public static void AssertClose(double[] expected, float[] actual, double tolerance, string what = "values", double floor = 1e-30)
     {
         Assert.Equal(expected.Length, actual.Length);
-        double largest = 1e-30;
+        double largest = floor;
         foreach (double value in expected) largest = Math.Max(largest, Math.Abs(value));
         for (int i = 0; i < expected.Length; i++)
         {
