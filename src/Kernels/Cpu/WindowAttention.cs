@@ -54,12 +54,68 @@ public static unsafe class WindowAttention
         }
     }
 
+    /// <summary>Computes the gradients of <see cref="Forward"/>, float32; nothing of the forward pass is needed but its input.</summary>
+    /// <param name="qkv">As given to <see cref="Forward"/>.</param>
+    /// <param name="qkvBias">As given to <see cref="Forward"/>.</param>
+    /// <param name="biasTable">As given to <see cref="Forward"/>.</param>
+    /// <param name="dOutput">[batch, height · width, heads · headDim], the gradient with respect to the output.</param>
+    /// <param name="dQkv">[batch, height · width, 3 · heads · headDim], overwritten.</param>
+    /// <param name="dQkvBias">[3 · heads · headDim]; what padding tokens' k and v receive is added. Null: not wanted.</param>
+    /// <param name="dBiasTable">[(2 · window − 1)², heads]; the gradient is added.</param>
+    /// <param name="batch">As given to <see cref="Forward"/>, like all that follow.</param>
+    /// <param name="height">Rows of tokens.</param>
+    /// <param name="width">Columns of tokens.</param>
+    /// <param name="heads">The number of heads.</param>
+    /// <param name="headDim">The number of channels of a head.</param>
+    /// <param name="window">The side of a window in tokens.</param>
+    /// <param name="shift">How far the windows are moved.</param>
+    /// <remarks>Tokens of the picture receive nothing in <paramref name="dQkvBias"/>: that is the projection's own backward pass.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">A size is not positive (batch: negative), or shift is outside the window.</exception>
+    public static void Backward(
+        float* qkv, float* qkvBias, float* biasTable, float* dOutput, float* dQkv, float* dQkvBias, float* dBiasTable,
+        int batch, int height, int width, int heads, int headDim, int window, int shift)
+    {
+        Check(batch, height, width, heads, headDim, window, shift);
+        if (batch == 0) return;
+        using WindowAttentionGrid grid = WindowAttentionGrid.Plane(height, width, window, shift);
+        WindowAttentionInput input = new(qkv, qkvBias, grid, height * width, heads, headDim);
+        switch (CpuInfo.VectorBits)
+        {
+            case 512:
+                Backward<F512>(input, biasTable, dOutput, dQkv, dQkvBias, dBiasTable, batch);
+                break;
+            case 256:
+                Backward<F256>(input, biasTable, dOutput, dQkv, dQkvBias, dBiasTable, batch);
+                break;
+            default:
+                Backward<F128>(input, biasTable, dOutput, dQkv, dQkvBias, dBiasTable, batch);
+                break;
+        }
+    }
+
     private static void Forward<V>(WindowAttentionInput input, float* biasTable, float* output, int batch)
         where V : struct, ISimd<V>
     {
         using WindowAttentionBias<V> bias = new(input.Grid, biasTable, input.Heads);
         WindowAttentionForward<V> forward = new(input, bias, output, batch);
         Workers.Current.For(forward.Pieces, ref forward);
+    }
+
+    private static void Backward<V>(
+        WindowAttentionInput input, float* biasTable, float* dOutput, float* dQkv, float* dQkvBias, float* dBiasTable, int batch)
+        where V : struct, ISimd<V>
+    {
+        using WindowAttentionBias<V> bias = new(input.Grid, biasTable, input.Heads);
+        WindowAttentionBackward<V> backward = new(input, bias, dOutput, dQkv, batch);
+        try
+        {
+            Workers.Current.For(backward.Pieces, ref backward);
+            backward.Reduce(dQkvBias, dBiasTable);
+        }
+        finally
+        {
+            backward.Dispose();
+        }
     }
 
     private static void Check(int batch, int height, int width, int heads, int headDim, int window, int shift)

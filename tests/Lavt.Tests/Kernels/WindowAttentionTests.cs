@@ -39,6 +39,38 @@ public unsafe class WindowAttentionTests
         AssertClose(expected, c.Forward(c.QkvBias), 2e-6);
     }
 
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Backward_equals_double_precision(int height, int width, int window, int shift, int heads, int headDim)
+    {
+        Case c = new(2, height, width, heads, headDim, window, shift);
+        c.Reference.Backward(c.Double(c.Qkv), c.Double(c.QkvBias), c.Double(c.Table), c.Double(c.DOutput));
+        Gradients actual = c.Backward(c.QkvBias);
+        AssertClose(c.Reference.DQkv, actual.Qkv, 3e-6);
+        AssertClose(c.Reference.DQkvBias, actual.QkvBias, 3e-6);
+        AssertClose(c.Reference.DBiasTable, actual.Table, 3e-6);
+    }
+
+    [Fact]
+    public void Sums_over_windows_are_added_to_what_is_there()
+    {
+        Case c = new(1, 5, 5, 1, 8, 4, 2);
+        Gradients once = c.Backward(c.QkvBias), onTop = c.Backward(c.QkvBias, initial: 0.5f);
+        Assert.Equal(once.Qkv, onTop.Qkv);
+        Assert.Equal(once.QkvBias.Select(g => g + 0.5f), onTop.QkvBias);
+        Assert.Equal(once.Table.Select(g => g + 0.5f), onTop.Table);
+    }
+
+    [Fact]
+    public void Without_a_bias_its_gradient_is_not_wanted()
+    {
+        Case c = new(1, 3, 4, 2, 8, 4, 2);
+        c.Reference.Backward(c.Double(c.Qkv), new double[c.QkvBias.Length], c.Double(c.Table), c.Double(c.DOutput));
+        Gradients actual = c.Backward(null);
+        AssertClose(c.Reference.DQkv, actual.Qkv, 3e-6);
+        AssertClose(c.Reference.DBiasTable, actual.Table, 3e-6);
+    }
+
     [Fact]
     public void Without_a_bias_padding_tokens_are_zeros()
     {
@@ -64,6 +96,10 @@ public unsafe class WindowAttentionTests
         Case c = new(2, height, width, heads, headDim, window, shift);
         float[][] results = WithWorkers(() => c.Forward(c.QkvBias));
         Assert.All(results, r => Assert.Equal(results[0], r));
+        Gradients[] gradients = WithWorkers(() => c.Backward(c.QkvBias));
+        Assert.All(gradients, g => Assert.Equal(gradients[0].Qkv, g.Qkv));
+        Assert.All(gradients, g => Assert.Equal(gradients[0].QkvBias, g.QkvBias));
+        Assert.All(gradients, g => Assert.Equal(gradients[0].Table, g.Table));
     }
 
     [Fact]
@@ -105,6 +141,8 @@ public unsafe class WindowAttentionTests
             Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance * scale, $"element {i}: expected {expected[i]}, was {actual[i]}");
     }
 
+    private sealed record Gradients(float[] Qkv, float[] QkvBias, float[] Table);
+
     private sealed class Case
     {
         private readonly int _batch, _height, _width, _heads, _headDim, _window, _shift;
@@ -141,6 +179,20 @@ public unsafe class WindowAttentionTests
             fixed (float* q = Qkv, b = qkvBias, t = Table, o = output)
                 WindowAttention.Forward(q, b, t, o, _batch, _height, _width, _heads, _headDim, _window, _shift);
             return output;
+        }
+
+        public Gradients Backward(float[]? qkvBias, float initial = 0)
+        {
+            Gradients result = new(new float[Qkv.Length], new float[QkvBias.Length], new float[Table.Length]);
+            Array.Fill(result.Qkv, float.NaN);
+            Array.Fill(result.QkvBias, initial);
+            Array.Fill(result.Table, initial);
+            fixed (float* q = Qkv, b = qkvBias, t = Table, o = DOutput, dq = result.Qkv, db = result.QkvBias, dt = result.Table)
+            {
+                WindowAttention.Backward(q, b, t, o, dq, qkvBias is null ? null : db, dt,
+                    _batch, _height, _width, _heads, _headDim, _window, _shift);
+            }
+            return result;
         }
     }
 }
