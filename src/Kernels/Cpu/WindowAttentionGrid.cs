@@ -68,13 +68,10 @@ internal readonly unsafe struct WindowAttentionGrid : IDisposable
     public static WindowAttentionGrid Plane(int height, int width, int window, int shift)
     {
         int down = (height + window - 1) / window, across = (width + window - 1) / window;
-        int span = 2 * window - 1;
-        WindowAttentionGrid grid = new(down * across, window * window, window, span * span);
+        WindowAttentionGrid grid = new(down * across, window * window, window, (2 * window - 1) * (2 * window - 1));
         for (int i = 0; i < down * across; i++)
             grid.FillPlaneWindow(i, i / across * window, i % across * window, height, width, window, shift);
-        for (int query = 0; query < window * window; query++)
-            for (int keyRow = 0; keyRow < window; keyRow++)
-                grid.BiasRows(query)[keyRow] = (query / window - keyRow + window - 1) * span + query % window + window - 1;
+        grid.FillPlaneBiasRows(window);
         return grid;
     }
 
@@ -103,6 +100,17 @@ internal readonly unsafe struct WindowAttentionGrid : IDisposable
         }
         new Span<float>(regions + Size, _regionStride - Size).Clear();
         _mixed[index] = mixed;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FillPlaneBiasRows(int window)
+    {
+        for (int query = 0; query < Size; query++)
+        {
+            int* rows = BiasRows(query);
+            int y = query / window, x = query % window;
+            for (int keyY = 0; keyY < window; keyY++) rows[keyY] = (y - keyY + window - 1) * (2 * window - 1) + x + window - 1;
+        }
     }
 
     /// <summary>
