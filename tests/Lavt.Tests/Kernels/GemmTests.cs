@@ -151,6 +151,30 @@ public sealed unsafe class GemmTests
     }
 
     [Theory]
+    [InlineData(0, 5)]
+    [InlineData(1, 1)]
+    [InlineData(3, 16)]
+    [InlineData(17, 83)]
+    [InlineData(2000, 33)]
+    [InlineData(30000, 7)]
+    public void Column_sums_equal_double_loops(int rows, int columns)
+    {
+        using GemmGuardedArray x = new(new Random(1), rows * columns), y = new(new Random(2), columns);
+        float[] old = y.Span.ToArray();
+        foreach (bool accumulate in new[] { false, true })
+        {
+            old.CopyTo(y.Span);
+            ColumnSum.Run(x.Data, rows, columns, y.Data, accumulate);
+            for (int j = 0; j < columns; j++)
+            {
+                double sum = accumulate ? old[j] : 0;
+                for (int i = 0; i < rows; i++) sum += x.Data[(i * columns) + j];
+                Assert.Equal(sum, y.Data[j], 1e-6 * (1 + Math.Sqrt(rows)));
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(1, 1)]
     [InlineData(16, 16)]
     [InlineData(17, 35)]
