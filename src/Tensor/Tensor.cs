@@ -205,6 +205,8 @@ public sealed unsafe class Tensor
     /// <inheritdoc/>
     public override string ToString() => $"{DType}{Shape} on {Device}";
 
+    internal Strides CopyOfStrides() => _strides;
+
     private static void Gather<T>(T* from, T* to, Tensor source)
         where T : unmanaged
     {

@@ -1,0 +1,41 @@
+using Lavt.Options;
+
+namespace Lavt.Cli;
+
+/// <summary>Turns an exception into the one message and the exit code that users and scripts see.</summary>
+internal static class ErrorReport
+{
+    /// <summary>Prints the message and returns the exit code. The stack is shown with <c>LAVT_DEBUG=1</c> only.</summary>
+    public static int Print(Exception error)
+    {
+        error = Innermost(error);
+        int code = CodeOf(error);
+        Terminal.Error(code == ExitCode.Internal
+            ? $"{error.GetType().Name}: {error.Message} This is a fault of lavt; run again with LAVT_DEBUG=1 to see where."
+            : error.Message);
+        if (Environment.GetEnvironmentVariable("LAVT_DEBUG") == "1")
+            Console.Error.WriteLine(error);
+        return code;
+    }
+
+    /// <summary>The exit code of an exception.</summary>
+    public static int CodeOf(Exception error) => error switch
+    {
+        OptionException => ExitCode.Usage,
+        OutOfMemoryException or DllNotFoundException => ExitCode.Device,
+        FileNotFoundException or DirectoryNotFoundException => ExitCode.Data,
+        IOException or UnauthorizedAccessException => ExitCode.Output,
+        _ => ExitCode.Internal,
+    };
+
+    /// <summary>Worker threads and static constructors wrap what went wrong; the user wants the cause.</summary>
+    private static Exception Innermost(Exception error)
+    {
+        while (error is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException
+            && error.InnerException is { } inner)
+        {
+            error = inner;
+        }
+        return error;
+    }
+}

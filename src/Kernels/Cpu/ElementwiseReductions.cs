@@ -1,0 +1,89 @@
+using System.Runtime.CompilerServices;
+
+namespace Lavt.Kernels.Cpu;
+
+public static unsafe partial class Elementwise
+{
+    private const int FloatsPerSum = 1024;
+
+    /// <summary>Σ x², summed in blocks of 1024 floats and those in double: the square of a gradient norm. Squares above float32's range give infinity.</summary>
+    public static double SumOfSquares(float* x, long n)
+    {
+        int pieces = SimdLoop.Pieces(n, FloatsPerPiece);
+        double* partials = (double*)Workers.Scratch((long)pieces * sizeof(double));
+        SimdLoop.For(pieces, new SumOfSquaresBody { X = x, Partials = partials, Count = n });
+        double sum = 0;
+        for (int i = 0; i < pieces; i++) sum += partials[i];
+        return sum;
+    }
+
+    /// <summary>Whether no value is infinite or NaN.</summary>
+    public static bool AllFinite(float* x, long n)
+    {
+        int pieces = SimdLoop.Pieces(n, FloatsPerPiece);
+        byte* finite = (byte*)Workers.Scratch(pieces);
+        SimdLoop.For(pieces, new AllFiniteBody { X = x, Finite = finite, Count = n });
+        return new ReadOnlySpan<byte>(finite, pieces).IndexOf((byte)0) < 0;
+    }
+
+    private struct SumOfSquaresBody : ISimdLoopBody
+    {
+        public float* X;
+        public double* Partials;
+        public long Count;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public readonly void Run<V>(int index, int worker)
+            where V : struct, ISimd<V>
+        {
+            long i = First(index, Count, out long end);
+            float* x = X;
+            double sum = 0;
+            while (i <= end - V.Width)
+            {
+                long blockEnd = Math.Min(end, i + FloatsPerSum);
+                V s0 = V.Zero, s1 = V.Zero;
+                for (; i <= blockEnd - 2 * V.Width; i += 2 * V.Width)
+                {
+                    V a = V.Load(x + i), b = V.Load(x + i + V.Width);
+                    s0 = V.MultiplyAdd(a, a, s0);
+                    s1 = V.MultiplyAdd(b, b, s1);
+                }
+                if (i <= blockEnd - V.Width)
+                {
+                    V a = V.Load(x + i);
+                    s0 = V.MultiplyAdd(a, a, s0);
+                    i += V.Width;
+                }
+                sum += V.Sum(s0 + s1);
+            }
+            for (; i < end; i++) sum += (double)x[i] * x[i];
+            Partials[index] = sum;
+        }
+    }
+
+    private struct AllFiniteBody : ISimdLoopBody
+    {
+        public float* X;
+        public byte* Finite;
+        public long Count;
+
+        // 0 · x is 0 for every finite x and NaN otherwise.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public readonly void Run<V>(int index, int worker)
+            where V : struct, ISimd<V>
+        {
+            long i = First(index, Count, out long end);
+            float* x = X;
+            V zero = V.Zero, s0 = V.Zero, s1 = V.Zero;
+            for (; i <= end - 2 * V.Width; i += 2 * V.Width)
+            {
+                s0 = V.MultiplyAdd(V.Load(x + i), zero, s0);
+                s1 = V.MultiplyAdd(V.Load(x + i + V.Width), zero, s1);
+            }
+            float sum = V.Sum(s0 + s1);
+            for (; i < end; i++) sum += x[i] * 0f;
+            Finite[index] = sum == 0 ? (byte)1 : (byte)0;
+        }
+    }
+}

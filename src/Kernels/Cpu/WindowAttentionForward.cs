@@ -1,0 +1,118 @@
+using System.Runtime.CompilerServices;
+
+namespace Lavt.Kernels.Cpu;
+
+/// <summary>The forward pass of <see cref="WindowAttention"/>: one piece is a few heads of windows.</summary>
+internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
+    where V : struct, ISimd<V>
+{
+    /// <summary>Queries whose scores are held at once: with keys and values they stay in the first cache for windows of 12.</summary>
+    private const int QueryBlock = 12;
+
+    /// <summary>Heads of one piece at least: the next one's rows are asked for while one is computed.</summary>
+    private const int MinUnits = 4;
+
+    /// <summary>Pieces of less than this many multiply-adds would cost more to hand out than to do.</summary>
+    private const long MinWork = 100_000;
+
+    private readonly WindowAttentionInput _input;
+    private readonly WindowAttentionBias<V> _bias;
+    private readonly float* _output;
+    private readonly int _units;
+    private readonly int _unitsPerPiece;
+
+    public WindowAttentionForward(WindowAttentionInput input, WindowAttentionBias<V> bias, float* output, int pictures)
+    {
+        _input = input;
+        _bias = bias;
+        _output = output;
+        _units = pictures * input.Grid.Windows * input.Heads;
+        long work = 2L * input.Grid.Size * input.Grid.Size * input.HeadDim;
+        _unitsPerPiece = (int)Math.Max(MinUnits, MinWork / work);
+    }
+
+    /// <summary>The number of pieces of the loop.</summary>
+    public int Pieces => (_units + _unitsPerPiece - 1) / _unitsPerPiece;
+
+    public void Run(int index, int worker)
+    {
+        int stride = AttentionRows.Pad<V>(_input.HeadDim);
+        float* scratch = (float*)Workers.Scratch((long)new Buffers(null, _input.Grid.Size, _bias.Stride, _input.HeadDim, stride).End);
+        Buffers buffers = new(scratch, _input.Grid.Size, _bias.Stride, _input.HeadDim, stride);
+        int end = Math.Min(_units, (index + 1) * _unitsPerPiece);
+        for (int unit = index * _unitsPerPiece; unit < end; unit++)
+        {
+            int head = unit % _input.Heads, window = unit / _input.Heads;
+            Attend(buffers, window / _input.Grid.Windows, window % _input.Grid.Windows, head, stride);
+        }
+    }
+
+    private void Attend(Buffers buffers, int picture, int window, int head, int stride)
+    {
+        int size = _input.Grid.Size, headDim = _input.HeadDim, keyStride = _bias.Stride;
+        int queries = _input.GatherQueries<V>(picture, window, head, buffers.Queries, stride, buffers.Positions);
+        if (queries == 0) return;
+        _input.GatherColumns(picture, window, WindowAttentionInput.Key, head, buffers.Keys, keyStride);
+        _input.GatherRows<V>(picture, window, WindowAttentionInput.Value, head, buffers.Values, stride);
+        for (int first = 0; first < queries; first += QueryBlock)
+        {
+            int rows = Math.Min(QueryBlock, queries - first);
+            _input.Prefetch(picture, window, (head + 1) % _input.Heads,
+                first * size / queries, (first + rows) * size / queries);
+            AttentionProduct.Multiply<V>(buffers.Queries + first * stride, stride, buffers.Keys, keyStride,
+                buffers.Scores, keyStride, rows, headDim, keyStride);
+            Softmax(buffers, window, head, first, rows);
+            AttentionProduct.Multiply<V>(buffers.Scores, keyStride, buffers.Values, stride, buffers.Result, stride, rows, size, stride);
+            Write(buffers, picture, window, head, first, rows, stride);
+        }
+    }
+
+    private void Softmax(Buffers buffers, int window, int head, int first, int rows)
+    {
+        float* bias = _bias.Head(head);
+        float* regions = _input.Grid.Regions(window);
+        for (int i = 0; i < rows; i++)
+        {
+            int position = buffers.Positions[first + i];
+            buffers.InverseSums[i] = AttentionSoftmax.Exponentials<V>(buffers.Scores + i * _bias.Stride, _input.Scale,
+                bias + (nint)position * _bias.Stride, regions, regions == null ? 0f : regions[position], _bias.Stride);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Write(Buffers buffers, int picture, int window, int head, int first, int rows, int stride)
+    {
+        int* tokens = _input.Grid.Tokens(window);
+        for (int i = 0; i < rows; i++)
+        {
+            nint token = (nint)picture * _input.Tokens + tokens[buffers.Positions[first + i]];
+            float* destination = _output + (token * _input.Heads + head) * _input.HeadDim;
+            AttentionRows.Scale<V>(buffers.Result + i * stride, buffers.InverseSums[i], destination, _input.HeadDim);
+        }
+    }
+
+    /// <summary>The scratch memory of one head of one window; every part begins on a cache line.</summary>
+    private readonly struct Buffers
+    {
+        public readonly float* Queries;
+        public readonly float* Keys;
+        public readonly float* Values;
+        public readonly float* Scores;
+        public readonly float* Result;
+        public readonly float* InverseSums;
+        public readonly int* Positions;
+        public readonly float* End;
+
+        public Buffers(float* start, int size, int keyStride, int headDim, int stride)
+        {
+            Queries = start;
+            Keys = AttentionRows.After(Queries, (nint)size * stride);
+            Values = AttentionRows.After(Keys, (nint)headDim * keyStride);
+            Scores = AttentionRows.After(Values, (nint)size * stride);
+            Result = AttentionRows.After(Scores, (nint)QueryBlock * keyStride);
+            InverseSums = AttentionRows.After(Result, (nint)QueryBlock * stride);
+            Positions = (int*)AttentionRows.After(InverseSums, QueryBlock);
+            End = AttentionRows.After((float*)Positions, size);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+using System.Runtime.CompilerServices;
+
+namespace Lavt.Kernels.Cpu;
+
+/// <summary>What a head of a window reads: the parts q, k and v of its tokens, where they lie in the picture.</summary>
+internal readonly unsafe struct WindowAttentionInput
+{
+    public const int Query = 0;
+    public const int Key = 1;
+    public const int Value = 2;
+
+    private readonly float* _qkv;
+    private readonly float* _qkvBias;
+
+    /// <param name="qkv">[pictures, tokens, 3 · heads · headDim].</param>
+    /// <param name="qkvBias">[3 · heads · headDim], which padding tokens have as their q, k and v; null: zeros.</param>
+    /// <param name="grid">The windows of each picture.</param>
+    /// <param name="tokens">The number of tokens of a picture.</param>
+    /// <param name="heads">The number of heads.</param>
+    /// <param name="headDim">The number of channels of a head.</param>
+    public WindowAttentionInput(float* qkv, float* qkvBias, WindowAttentionGrid grid, int tokens, int heads, int headDim)
+    {
+        _qkv = qkv;
+        _qkvBias = qkvBias;
+        Grid = grid;
+        Tokens = tokens;
+        Heads = heads;
+        HeadDim = headDim;
+    }
+
+    public WindowAttentionGrid Grid { get; }
+
+    /// <summary>The number of tokens of a picture.</summary>
+    public int Tokens { get; }
+
+    public int Heads { get; }
+
+    public int HeadDim { get; }
+
+    /// <summary>What products q·k are multiplied by.</summary>
+    public float Scale => 1f / MathF.Sqrt(HeadDim);
+
+    /// <summary>The offset of a head's q, k or v from the start of qkv; token is not padding.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public nint Offset(int picture, int token, int part, int head)
+    {
+        nint row = (nint)picture * Tokens + token;
+        return (row * 3 + part) * Heads * HeadDim + (nint)head * HeadDim;
+    }
+
+    /// <summary>Gathers q of the tokens that are not padding; returns their number and in <paramref name="positions"/> which they are.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public int GatherQueries<V>(int picture, int window, int head, float* queries, int stride, int* positions)
+        where V : struct, ISimd<V>
+    {
+        int* tokens = Grid.Tokens(window);
+        int count = 0;
+        for (int i = 0; i < Grid.Size; i++)
+        {
+            if (tokens[i] < 0) continue;
+            AttentionRows.CopyPadded<V>(_qkv + Offset(picture, tokens[i], Query, head), queries + (nint)count * stride, HeadDim, stride);
+            positions[count++] = i;
+        }
+        return count;
+    }
+
+    /// <summary>Gathers k or v of all tokens as the rows of a matrix [N, stride].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void GatherRows<V>(int picture, int window, int part, int head, float* rows, int stride)
+        where V : struct, ISimd<V>
+    {
+        int* tokens = Grid.Tokens(window);
+        for (int i = 0; i < Grid.Size; i++, rows += stride)
+        {
+            float* source = Source(picture, tokens[i], part, head);
+            AttentionRows.CopyPadded<V>(source, rows, source == null ? 0 : HeadDim, stride);
+        }
+    }
+
+    /// <summary>Gathers k or v of all tokens as the columns of a matrix [headDim, stride]; columns past the last token are 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void GatherColumns(int picture, int window, int part, int head, float* columns, int stride)
+    {
+        for (int i = 0; i < stride; i += 4)
+        {
+            AttentionRows.CopyToColumns(
+                ColumnSource(picture, window, i, part, head), ColumnSource(picture, window, i + 1, part, head),
+                ColumnSource(picture, window, i + 2, part, head), ColumnSource(picture, window, i + 3, part, head),
+                columns + i, HeadDim, stride);
+        }
+    }
+
+    /// <summary>
+    /// Asks for q, k and v of the tokens from … to − 1 of a window ahead of their use. The tokens of a window lie far
+    /// apart, which no prefetcher of a processor foresees; asking while the head before is computed hides the latency.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Prefetch(int picture, int window, int head, int from, int to)
+    {
+        const int CacheLine = 16;
+        int* tokens = Grid.Tokens(window);
+        for (int i = from; i < to; i++)
+        {
+            if (tokens[i] < 0) continue;
+            for (int part = Query; part <= Value; part++)
+            {
+                float* source = _qkv + Offset(picture, tokens[i], part, head);
+                for (int d = 0; d < HeadDim; d += CacheLine) AttentionRows.Prefetch(source + d);
+            }
+        }
+    }
+
+    private float* ColumnSource(int picture, int window, int position, int part, int head) =>
+        position < Grid.Size ? Source(picture, Grid.Tokens(window)[position], part, head) : null;
+
+    private float* Source(int picture, int token, int part, int head)
+    {
+        if (token >= 0) return _qkv + Offset(picture, token, part, head);
+        return _qkvBias == null ? null : _qkvBias + ((nint)part * Heads + head) * HeadDim;
+    }
+}

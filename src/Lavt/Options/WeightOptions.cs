@@ -1,0 +1,26 @@
+namespace Lavt.Options;
+
+/// <summary>Where weights come from.</summary>
+public sealed record WeightOptions
+{
+    /// <summary><c>--resume</c>: a checkpoint to evaluate, or to go on training from.</summary>
+    public string Resume { get; init; } = "";
+
+    /// <summary><c>--ck_bert</c>: a folder with BERT's weights in Hugging Face's layout.</summary>
+    public string Bert { get; init; } = "bert-base-uncased";
+
+    /// <summary><c>--pretrained_swin_weights</c>: Swin weights to start from.</summary>
+    public string PretrainedSwin { get; init; } = "";
+
+    /// <summary><c>--pretrained2d_lavt_weights</c>: weights of a picture model for a video model to start from.</summary>
+    public string PretrainedImageLavt { get; init; } = "";
+
+    /// <summary><c>--pretrained2d_lavt_weights_for_a_3d_model</c>: the same without the fusion weights.</summary>
+    public string PretrainedImageLavtWithoutFusion { get; init; } = "";
+
+    /// <summary><c>--pretrained_video_lavt_weights_on_refcocos</c>: weights of a video model to start from.</summary>
+    public string PretrainedVideoLavt { get; init; } = "";
+
+    /// <summary><c>--ckpt</c>: allow missing and unexpected weights when loading.</summary>
+    public bool NotStrict { get; init; }
+}
