@@ -4,8 +4,8 @@
 order are those of published checkpoints, and golden_check.py holds the numbers against the golden files.
 
 Tokens stay (batch, rows*columns, channels) from patch embedding to decoder: 1x1 convolutions keep their Conv1d weights but run as
-matrix products over tokens. That is never slower than Conv1d on permuted tensors, and it avoids the wrong gradients that PyTorch
-1.13 as packaged by Debian computes for 1x1 Conv1d through oneDNN.
+matrix products over tokens. That is as fast as the published Conv1d on permuted tensors, and it avoids the wrong gradients that
+PyTorch 1.13 as packaged by Debian computes for 1x1 Conv1d through oneDNN.
 """
 import argparse
 

@@ -33,7 +33,8 @@ def load(path):
     checkpoint = torch.load(path, map_location="cpu")
     weights = checkpoint["model"]
     opt = lavt.options()
-    vars(opt).update(vars(checkpoint["args"]))
+    args = checkpoint["args"]  # a Namespace, or the dictionary that `weights_only` readers can load
+    vars(opt).update(args if isinstance(args, dict) else vars(args))
     opt.model = "lavt_one" if any(key.startswith("text_encoder.") for key in weights) else "lavt"
     opt.window12 = len(weights["backbone.layers.0.blocks.0.attn.relative_position_bias_table"]) == 23 * 23
     skip_initialisation()
