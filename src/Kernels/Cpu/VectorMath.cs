@@ -52,7 +52,7 @@ internal static class VectorMath
         near = V.MultiplyAdd(near, x, x);
 
         // (ln erfc t + t) / t on 0.9277 ≤ t ≤ 4; beyond, erf is 1 to the last place.
-        V u = V.Min(t, V.Broadcast(4f));
+        V u = V.Min(V.Broadcast(4f), t);
         V far = V.Broadcast(-1.1805987e-5f);
         far = V.MultiplyAdd(far, u, V.Broadcast(3.28506925e-4f));
         far = V.MultiplyAdd(far, u, V.Broadcast(-3.66543233e-3f));
