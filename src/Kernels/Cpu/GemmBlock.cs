@@ -1,0 +1,222 @@
+namespace Lavt.Kernels.Cpu;
+
+/// <summary>One product with all that its tasks need to know; lives on the caller's stack.</summary>
+internal unsafe struct GemmProblem
+{
+    /// <summary>Rows of A and C.</summary>
+    public int M;
+
+    /// <summary>Columns of B and C.</summary>
+    public int N;
+
+    /// <summary>The summed dimension.</summary>
+    public int K;
+
+    /// <summary>[M, K].</summary>
+    public Matrix A;
+
+    /// <summary>[K, N]; not looked at if <see cref="Panels"/> is set.</summary>
+    public Matrix B;
+
+    /// <summary>B packed as [panels, K, panel width], or null.</summary>
+    public float* Panels;
+
+    /// <summary>[M, N].</summary>
+    public float* C;
+
+    /// <summary>From a row of C to the next.</summary>
+    public nint CStride;
+
+    /// <summary>What becomes of the sums.</summary>
+    public Epilogue Epilogue;
+
+    /// <summary>How the product is cut up.</summary>
+    public GemmPlan Plan;
+
+    /// <summary>[chunks, M, padded columns]: the sums of each chunk if there are several, otherwise null.</summary>
+    public float* Partial;
+}
+
+/// <summary>The tasks of a product: one block of rows by one block of columns, for one chunk of the sums.</summary>
+internal unsafe struct GemmLoop<V>(GemmProblem* problem) : ILoopBody
+    where V : struct, ISimd<V>
+{
+    public readonly void Run(int index, int worker)
+    {
+        ref readonly GemmPlan plan = ref problem->Plan;
+
+        // Neighbours share columns, that is weights: the cache then fetches those once.
+        int rowBlock = index % plan.RowBlocks, rest = index / plan.RowBlocks;
+        new GemmBlock<V>(problem, rowBlock, rest % plan.ColumnBlocks, rest / plan.ColumnBlocks).Compute();
+    }
+}
+
+/// <summary>One task of a product.</summary>
+internal unsafe ref struct GemmBlock<V>
+    where V : struct, ISimd<V>
+{
+    private readonly GemmProblem* _problem;
+    private readonly int _row, _rows, _tiles, _panel, _panels, _firstStep, _lastStep;
+    private readonly bool _packsA, _packsB, _plain;
+    private readonly float* _packedA;
+    private readonly float* _packedB;
+    private readonly float* _sums;
+    private readonly float* _partial;
+    private readonly ref readonly Epilogue _epilogue;
+
+    public GemmBlock(GemmProblem* problem, int rowBlock, int columnBlock, int chunk)
+    {
+        _problem = problem;
+        _epilogue = ref problem->Epilogue;
+        ref readonly GemmPlan plan = ref problem->Plan;
+        _row = plan.FirstRow(rowBlock, problem->M);
+        _rows = plan.FirstRow(rowBlock + 1, problem->M) - _row;
+        _tiles = (_rows + GemmTile.RowsFor<V>() - 1) / GemmTile.RowsFor<V>();
+        _panel = plan.FirstPanel(columnBlock);
+        _panels = plan.FirstPanel(columnBlock + 1) - _panel;
+        _firstStep = plan.FirstStep(chunk, problem->K);
+        _lastStep = plan.FirstStep(chunk + 1, problem->K);
+        _plain = problem->Epilogue.IsPlain;
+        _packsA = problem->A.ColumnStride != 1;
+
+        // Rows of B that serve a single tile are read where they lie.
+        _packsB = problem->Panels == null && (_tiles > 1 || problem->B.ColumnStride != 1);
+        int steps = Math.Min(plan.SumBlock, _lastStep - _firstStep), width = GemmTile.PanelWidth<V>();
+        long sizeA = _packsA ? (long)_rows * steps : 0, sizeB = problem->Panels == null ? (long)_panels * steps * width : 0;
+        sizeA = (sizeA + 15) & ~15L;
+        _packedA = (float*)Workers.Scratch((sizeA + sizeB + ((long)_rows * _panels * width)) * sizeof(float));
+        _packedB = _packedA + sizeA;
+        _sums = _packedB + sizeB;
+        _partial = problem->Partial == null ? null : problem->Partial + (chunk * (nint)problem->M * plan.PaddedColumns);
+    }
+
+    public readonly void Compute()
+    {
+        int length = _lastStep - _firstStep;
+        int blocks = Math.Max(1, (length + _problem->Plan.SumBlock - 1) / _problem->Plan.SumBlock);
+        for (int i = 0; i < blocks; i++)
+        {
+            int step = _firstStep + (int)((long)length * i / blocks);
+            int steps = _firstStep + (int)((long)length * (i + 1) / blocks) - step;
+            PackA(step, steps);
+            PackB(step, steps);
+            for (int tile = 0; tile < _tiles; tile++)
+                for (int panel = 0; panel < _panels; panel++)
+                    ComputeTile(tile, panel, step, steps, i == 0, i == blocks - 1);
+        }
+    }
+
+    /// <summary>The first row of a tile within the block; remainders are spread evenly over the tiles.</summary>
+    private readonly int TileRow(int tile) => (int)((long)_rows * tile / _tiles);
+
+    private readonly void PackA(int step, int steps)
+    {
+        if (!_packsA) return;
+        Matrix a = _problem->A;
+        for (int tile = 0; tile < _tiles; tile++)
+        {
+            int row = TileRow(tile);
+            GemmPack.TileOfA(a.At(_row + row, step), a.RowStride, a.ColumnStride, TileRow(tile + 1) - row, steps, _packedA + ((nint)row * steps));
+        }
+    }
+
+    private readonly void PackB(int step, int steps)
+    {
+        if (_problem->Panels != null) return;
+        Matrix b = _problem->B;
+        int width = GemmTile.PanelWidth<V>();
+        for (int panel = 0; panel < _panels; panel++)
+        {
+            int column = (_panel + panel) * width;
+            if (!_packsB && column + width <= _problem->N) continue;
+            float* destination = _packedB + ((nint)panel * steps * width);
+            GemmPack.PanelOfB<V>(b.At(step, column), b.RowStride, b.ColumnStride, steps, _problem->N - column, destination);
+        }
+    }
+
+    private readonly void ComputeTile(int tile, int panel, int step, int steps, bool first, bool last)
+    {
+        int row = TileRow(tile), rows = TileRow(tile + 1) - row;
+        int width = GemmTile.PanelWidth<V>(), column = (_panel + panel) * width;
+        bool whole = column + width <= _problem->N;
+        TileJob job = new() { Taps = 1, Steps = steps };
+        SetOperands(ref job, row, rows, panel, column, step, whole);
+        bool finishes = _partial == null && !(_plain && whole);
+        SetDestination(ref job, row, panel, column, whole);
+        if (!first)
+        {
+            job.Addend = job.C;
+            job.AddendRowStride = job.CRowStride;
+        }
+        else if (!finishes && _partial == null)
+        {
+            job.Addend = _epilogue.Accumulate ? job.C : _epilogue.Bias == null ? null : _epilogue.Bias + column;
+            job.AddendRowStride = _epilogue.Accumulate ? job.CRowStride : 0;
+        }
+        GemmTile.Run<V>(rows, in job);
+        if (last && finishes) Finish(in job, row, rows, column);
+    }
+
+    private readonly void SetOperands(ref TileJob job, int row, int rows, int panel, int column, int step, bool whole)
+    {
+        ref readonly Matrix a = ref _problem->A;
+        ref readonly Matrix b = ref _problem->B;
+        int width = GemmTile.PanelWidth<V>();
+        job.A = _packsA ? _packedA + (row * job.Steps) : a.At(_row + row, step);
+        job.ARowStride = _packsA ? 1 : a.RowStride;
+        job.AStepStride = _packsA ? rows : 1;
+        job.BStepStride = width;
+        if (_problem->Panels != null)
+        {
+            job.B = _problem->Panels + ((((nint)(_panel + panel) * _problem->K) + step) * width);
+        }
+        else if (_packsB || !whole)
+        {
+            job.B = _packedB + (panel * job.Steps * width);
+        }
+        else
+        {
+            job.B = b.At(step, column);
+            job.BStepStride = b.RowStride;
+        }
+    }
+
+    /// <summary>
+    /// Sums gather in C itself where it has room for whole vectors and nothing that is still needed; otherwise in scratch.
+    /// </summary>
+    private readonly void SetDestination(ref TileJob job, int row, int panel, int column, bool whole)
+    {
+        int width = GemmTile.PanelWidth<V>();
+        if (_partial != null)
+        {
+            job.CRowStride = _problem->Plan.PaddedColumns;
+            job.C = _partial + ((_row + row) * job.CRowStride) + column;
+        }
+        else if (whole && (_plain || (!_epilogue.Accumulate && _epilogue.Residual != _problem->C)))
+        {
+            job.CRowStride = _problem->CStride;
+            job.C = _problem->C + ((_row + row) * job.CRowStride) + column;
+        }
+        else
+        {
+            job.CRowStride = width;
+            job.C = _sums + ((((nint)panel * _rows) + row) * width);
+        }
+    }
+
+    private readonly void Finish(in TileJob job, int row, int rows, int column)
+    {
+        SumTile tile = new()
+        {
+            Sums = job.C,
+            SumStride = job.CRowStride,
+            C = _problem->C,
+            CStride = _problem->CStride,
+            Row = _row + row,
+            Column = column,
+            Rows = rows,
+            Columns = Math.Min(GemmTile.PanelWidth<V>(), _problem->N - column),
+        };
+        GemmEpilogue.Apply<V>(in _epilogue, in tile);
+    }
+}
