@@ -1,3 +1,6 @@
+using Lavt.Data;
+using Lavt.Imaging;
+using Lavt.Nn.Weights;
 using Lavt.Options;
 
 namespace Lavt.Cli;
@@ -22,6 +25,8 @@ internal static class ErrorReport
     public static int CodeOf(Exception error) => error switch
     {
         OptionException => ExitCode.Usage,
+        DataException or PictureException or PickleException => ExitCode.Data,
+        WeightFileException => ExitCode.Checkpoint,
         OutOfMemoryException or DllNotFoundException => ExitCode.Device,
         FileNotFoundException or DirectoryNotFoundException => ExitCode.Data,
         IOException or UnauthorizedAccessException => ExitCode.Output,

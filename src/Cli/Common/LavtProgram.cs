@@ -10,6 +10,7 @@ public static class LavtProgram
     {
         var root = new RootCommand("LAVT finds the object of a picture that a sentence speaks of, and marks its pixels.")
         {
+            DataCommand.Create(),
             DoctorCommand.Create(),
         };
         HelpPage.Attach(root,

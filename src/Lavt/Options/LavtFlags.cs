@@ -101,6 +101,8 @@ public static class LavtFlags
     private static FlagTable<EvaluationOptions> Evaluation() => new FlagTable<EvaluationOptions>()
         .Text("--json", "FILE", "Write the results, one row per sentence.", o => o.JsonFile, (o, v) => o with { JsonFile = v })
         .Text("--overlay", "DIR", "Write pictures with the masks drawn over them.", o => o.OverlayFolder, (o, v) => o with { OverlayFolder = v })
+        .Switch("--swap-sentences", "Give each time a sentence of another object of the picture, to see how much the language decides.",
+            o => o.SwapSentences, (o, v) => o with { SwapSentences = v })
         .Switch("--a2d_masks", "Write the predicted masks of A2D.", o => o.A2dMasks, (o, v) => o with { A2dMasks = v })
         .Switch("--save_feats", "Write pictures of the features.", o => o.SaveFeatures, (o, v) => o with { SaveFeatures = v })
         .Switch("--visualize", "Write Refer-YouTube-VOS frames with the mask blended in.", o => o.Visualize, (o, v) => o with { Visualize = v });
