@@ -47,13 +47,11 @@ internal static unsafe class GemmEpilogue
         }
     }
 
-    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Apply<V, TFunction>(ref readonly Epilogue epilogue, ref readonly SumTile tile)
         where V : struct, ISimd<V>
         where TFunction : IActivationFunction
     {
-        float* tail = stackalloc float[4 * V.Width];
         for (nint i = 0; i < tile.Rows; i++)
         {
             nint offset = ((tile.Row + i) * tile.CStride) + tile.Column;
@@ -70,7 +68,7 @@ internal static unsafe class GemmEpilogue
             };
             nint j = 0;
             for (; j + V.Width <= tile.Columns; j += V.Width) Finish<V, TFunction>(in row, j);
-            if (j < tile.Columns) FinishTail<V, TFunction>(row, j, tile.Columns - j, tail);
+            if (j < tile.Columns) FinishTail<V, TFunction>(in row, j, (int)(tile.Columns - j));
         }
     }
 
@@ -88,31 +86,18 @@ internal static unsafe class GemmEpilogue
         V.Store(y, row.C + j);
     }
 
-    /// <summary>The last columns that do not fill a vector, moved through <paramref name="tail"/> (four vectors).</summary>
-    private static void FinishTail<V, TFunction>(RowPointers row, nint j, nint count, float* tail)
+    /// <summary>The last columns that do not fill a vector.</summary>
+    private static void FinishTail<V, TFunction>(in RowPointers row, nint j, int count)
         where V : struct, ISimd<V>
         where TFunction : IActivationFunction
     {
-        long bytes = count * sizeof(float);
-        RowPointers part = new() { Sums = row.Sums + j, C = tail, PreActivation = tail + V.Width };
-        if (row.Bias != null)
-        {
-            part.Bias = tail + (2 * V.Width);
-            Buffer.MemoryCopy(row.Bias + j, part.Bias, bytes, bytes);
-        }
-        if (row.Residual != null)
-        {
-            part.Residual = tail + (3 * V.Width);
-            Buffer.MemoryCopy(row.Residual + j, part.Residual, bytes, bytes);
-        }
-        if (row.Old != null)
-        {
-            part.Old = tail;
-            Buffer.MemoryCopy(row.Old + j, part.Old, bytes, bytes);
-        }
-        Finish<V, TFunction>(in part, 0);
-        if (row.PreActivation != null) Buffer.MemoryCopy(part.PreActivation, row.PreActivation + j, bytes, bytes);
-        Buffer.MemoryCopy(part.C, row.C + j, bytes, bytes);
+        V sum = V.Load(row.Sums + j);
+        if (row.Bias != null) sum += VectorTail.Load<V>(row.Bias + j, count);
+        if (row.PreActivation != null) VectorTail.Store(sum, row.PreActivation + j, count);
+        V y = TFunction.Apply(sum);
+        if (row.Residual != null) y += VectorTail.Load<V>(row.Residual + j, count);
+        if (row.Old != null) y += VectorTail.Load<V>(row.Old + j, count);
+        VectorTail.Store(y, row.C + j, count);
     }
 
     /// <summary>One row of each operand; null where there is none.</summary>

@@ -61,15 +61,18 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
         Buffers buffers = Layout((float*)Workers.Scratch((long)Layout(null).End));
         int head = index % _input.Heads, group = index / _input.Heads;
         double* partial = _partial + (nint)index * PartialStride;
-        new Span<float>(buffers.BiasGradient, _input.Grid.Size * _bias.Stride).Clear();
+        int size = _input.Grid.Size;
+        new Span<float>(buffers.BiasGradient, size * _bias.Stride).Clear();
         int end = (int)((group + 1L) * _windows / _groups);
         for (int window = (int)((long)group * _windows / _groups); window < end; window++)
         {
             int picture = window / _input.Grid.Windows, inPicture = window % _input.Grid.Windows;
+            int next = (window + 1) % _windows;
             int queries = Gather(buffers, picture, inPicture, head);
             for (int first = 0; first < queries; first += QueryBlock)
             {
                 int rows = Math.Min(QueryBlock, queries - first);
+                _input.Prefetch(next / _input.Grid.Windows, next % _input.Grid.Windows, head, first * size / queries, (first + rows) * size / queries);
                 ScoreGradients(buffers, inPicture, head, first, rows);
                 AddKeyValueGradients(buffers, first, rows);
                 WriteQueryGradients(buffers, picture, inPicture, head, first, rows);

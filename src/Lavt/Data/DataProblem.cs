@@ -4,10 +4,11 @@ namespace Lavt.Data;
 /// <param name="File">The file.</param>
 /// <param name="Place">Where in it or for whom: ids, a line; empty for the file as a whole.</param>
 /// <param name="Text">What is wrong.</param>
-public sealed record DataProblem(string File, string Place, string Text)
+/// <param name="IsWarning">True if training and evaluation can go on in spite of it.</param>
+public sealed record DataProblem(string File, string Place, string Text, bool IsWarning = false)
 {
     /// <inheritdoc/>
-    public override string ToString() => Place.Length > 0 ? $"{File}: {Place}: {Text}" : $"{File}: {Text}";
+    public override string ToString() => $"{(IsWarning ? "warning: " : "")}{File}: {(Place.Length > 0 ? $"{Place}: " : "")}{Text}";
 }
 
 /// <summary>A data set that cannot be used as it is. The message names the file, the place, what is wrong and what to do.</summary>
