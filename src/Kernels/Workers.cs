@@ -28,7 +28,7 @@ public sealed unsafe class Workers : IDisposable
     private static Workers? s_shared;
 
     private readonly Thread[] _threads;
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly Sleeper[] _sleepers;
     private Shared _shared;
     private Exception? _failure;
     private volatile bool _stop;
@@ -40,6 +40,7 @@ public sealed unsafe class Workers : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Count = count;
         _threads = new Thread[count - 1];
+        _sleepers = [.. _threads.Select(_ => new Sleeper())];
         for (int i = 0; i < _threads.Length; i++)
         {
             int worker = i + 1;
@@ -79,11 +80,12 @@ public sealed unsafe class Workers : IDisposable
         _shared.Body = (nint)Unsafe.AsPointer(ref body);
         _shared.Run = (nint)(delegate*<nint, int, int, void>)&Call<TBody>;
         _shared.Pieces = pieces;
+        _shared.Failed = 0;
         Volatile.Write(ref _shared.Next, 0);
         Volatile.Write(ref _shared.Done, 0);
         Interlocked.Increment(ref _shared.Epoch);
-        int asleep = Volatile.Read(ref _shared.Asleep);
-        if (asleep > 0) _wake.Release(asleep);
+        foreach (Sleeper sleeper in _sleepers) sleeper.Wake();
+        Exception? failure;
         t_inside = true;
         try
         {
@@ -92,11 +94,11 @@ public sealed unsafe class Workers : IDisposable
         finally
         {
             while (Volatile.Read(ref _shared.Done) != Count - 1) Thread.SpinWait(1);
+            failure = _shared.Failed != 0 ? _failure : null;
             t_inside = false;
             Volatile.Write(ref _shared.Busy, 0);
         }
-        if (Interlocked.Exchange(ref _shared.Failed, 0) != 0)
-            throw new InvalidOperationException("a worker thread failed inside a kernel", _failure);
+        if (failure is not null) throw new InvalidOperationException("a worker thread failed inside a kernel", failure);
     }
 
     /// <summary>
@@ -110,7 +112,7 @@ public sealed unsafe class Workers : IDisposable
     {
         _stop = true;
         Interlocked.Increment(ref _shared.Epoch);
-        _wake.Release(Count);
+        foreach (Sleeper sleeper in _sleepers) sleeper.Wake();
         foreach (Thread thread in _threads) thread.Join();
     }
 
@@ -149,9 +151,7 @@ public sealed unsafe class Workers : IDisposable
                     Thread.SpinWait(4);
                     continue;
                 }
-                Interlocked.Increment(ref _shared.Asleep);
-                if (Volatile.Read(ref _shared.Epoch) == seen && !_stop) _wake.Wait();
-                Interlocked.Decrement(ref _shared.Asleep);
+                _sleepers[worker - 1].SleepWhile(ref _shared.Epoch, seen);
                 spins = 0;
             }
             seen = Volatile.Read(ref _shared.Epoch);
@@ -183,7 +183,7 @@ public sealed unsafe class Workers : IDisposable
     }
 
     /// <summary>What the threads share, each contended word on a cache line of its own.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 576)]
+    [StructLayout(LayoutKind.Explicit, Size = 512)]
     private struct Shared
     {
         [FieldOffset(0)]
@@ -201,9 +201,32 @@ public sealed unsafe class Workers : IDisposable
         [FieldOffset(256)]
         public int Done;
         [FieldOffset(320)]
-        public int Asleep;
-        [FieldOffset(384)]
         public int Busy;
+    }
+
+    /// <summary>
+    /// Puts one worker to sleep and wakes it. Each worker has its own, for a worker that wakes and soon sleeps again must
+    /// not take a wake-up that was meant for another.
+    /// </summary>
+    private sealed class Sleeper
+    {
+        private readonly SemaphoreSlim _signal = new(0);
+        private int _asleep;
+
+        /// <summary>Sleeps as long as <paramref name="word"/> has the value <paramref name="value"/>.</summary>
+        public void SleepWhile(ref int word, int value)
+        {
+            Interlocked.Exchange(ref _asleep, 1);
+            // If the word changed meanwhile and nobody saw us asleep, there is no signal to wait for.
+            if (Volatile.Read(ref word) != value && Interlocked.Exchange(ref _asleep, 0) == 1) return;
+            _signal.Wait();
+        }
+
+        /// <summary>Wakes the worker if it sleeps.</summary>
+        public void Wake()
+        {
+            if (Interlocked.Exchange(ref _asleep, 0) == 1) _signal.Release();
+        }
     }
 
     /// <summary>The scratch memory of one thread.</summary>

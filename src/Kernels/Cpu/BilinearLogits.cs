@@ -69,9 +69,7 @@ public static unsafe class BilinearLogits
             V wa = V.Broadcast(1 - down), wb = V.Broadcast(down);
             int i = 0;
             for (; i <= n - V.Width; i += V.Width) V.Store(V.MultiplyAdd(V.Load(above + i), wa, V.Load(below + i) * wb), blended + i);
-            if (i == n) return;
-            V rest = V.MultiplyAdd(VectorTail.Load<V>(above + i, n - i), wa, VectorTail.Load<V>(below + i, n - i) * wb);
-            VectorTail.Store(rest, blended + i, n - i);
+            for (; i < n; i++) blended[i] = above[i] * (1 - down) + below[i] * down;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

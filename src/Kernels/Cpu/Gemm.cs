@@ -57,7 +57,7 @@ public static unsafe class Gemm
         ArgumentOutOfRangeException.ThrowIfNegative(m);
         ArgumentOutOfRangeException.ThrowIfNegative(n);
         ArgumentOutOfRangeException.ThrowIfNegative(k);
-        return new GemmProblem { M = m, N = n, K = k, A = a, C = c, CStride = cStride, Epilogue = epilogue };
+        return new GemmProblem { M = m, N = n, K = k, A = a, Output = new GemmOutput(c, cStride, n, in epilogue) };
     }
 
     private static void Run(GemmProblem* problem)
@@ -116,16 +116,7 @@ public static unsafe class Gemm
             nint columns = problem->Plan.PaddedColumns;
             float* sums = problem->Partial + (index * columns);
             for (int chunk = 1; chunk < problem->Plan.Chunks; chunk++) Add(sums, sums + (chunk * problem->M * columns), columns);
-            SumTile tile = new()
-            {
-                Sums = sums,
-                C = problem->C,
-                CStride = problem->CStride,
-                Row = index,
-                Rows = 1,
-                Columns = problem->N,
-            };
-            GemmEpilogue.Apply<V>(in problem->Epilogue, in tile);
+            problem->Output.Finish<V>(sums, columns, index, 1, 0, problem->N);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

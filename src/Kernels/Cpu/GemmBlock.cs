@@ -21,14 +21,8 @@ internal unsafe struct GemmProblem
     /// <summary>B packed as [panels, K, panel width], or null.</summary>
     public float* Panels;
 
-    /// <summary>[M, N].</summary>
-    public float* C;
-
-    /// <summary>From a row of C to the next.</summary>
-    public nint CStride;
-
-    /// <summary>What becomes of the sums.</summary>
-    public Epilogue Epilogue;
+    /// <summary>[M, N] and what becomes of the sums.</summary>
+    public GemmOutput Output;
 
     /// <summary>How the product is cut up.</summary>
     public GemmPlan Plan;
@@ -57,17 +51,15 @@ internal unsafe ref struct GemmBlock<V>
 {
     private readonly GemmProblem* _problem;
     private readonly int _row, _rows, _tiles, _panel, _panels, _firstStep, _lastStep;
-    private readonly bool _packsA, _packsB, _plain;
+    private readonly bool _packsA, _packsB;
     private readonly float* _packedA;
     private readonly float* _packedB;
     private readonly float* _sums;
     private readonly float* _partial;
-    private readonly ref readonly Epilogue _epilogue;
 
     public GemmBlock(GemmProblem* problem, int rowBlock, int columnBlock, int chunk)
     {
         _problem = problem;
-        _epilogue = ref problem->Epilogue;
         ref readonly GemmPlan plan = ref problem->Plan;
         _row = plan.FirstRow(rowBlock, problem->M);
         _rows = plan.FirstRow(rowBlock + 1, problem->M) - _row;
@@ -76,7 +68,6 @@ internal unsafe ref struct GemmBlock<V>
         _panels = plan.FirstPanel(columnBlock + 1) - _panel;
         _firstStep = plan.FirstStep(chunk, problem->K);
         _lastStep = plan.FirstStep(chunk + 1, problem->K);
-        _plain = problem->Epilogue.IsPlain;
         _packsA = problem->A.ColumnStride != 1;
 
         // Rows of B that serve a single tile are read where they lie.
@@ -138,26 +129,22 @@ internal unsafe ref struct GemmBlock<V>
     {
         int row = TileRow(tile), rows = TileRow(tile + 1) - row;
         int width = GemmTile.PanelWidth<V>(), column = (_panel + panel) * width;
-        bool whole = column + width <= _problem->N;
         TileJob job = new() { Taps = 1, Steps = steps };
-        SetOperands(ref job, row, rows, panel, column, step, whole);
-        bool finishes = _partial == null && !(_plain && whole);
-        SetDestination(ref job, row, panel, column, whole);
-        if (!first)
+        SetOperands(ref job, row, rows, panel, column, step);
+        if (_partial == null)
         {
-            job.Addend = job.C;
-            job.AddendRowStride = job.CRowStride;
+            _problem->Output.Place(ref job, _row + row, column, width, _sums + ((((nint)panel * _rows) + row) * width), first);
+            GemmTile.Run<V>(rows, in job);
+            if (last) _problem->Output.Finish<V>(in job, _row + row, rows, column);
+            return;
         }
-        else if (!finishes && _partial == null)
-        {
-            job.Addend = _epilogue.Accumulate ? job.C : _epilogue.Bias == null ? null : _epilogue.Bias + column;
-            job.AddendRowStride = _epilogue.Accumulate ? job.CRowStride : 0;
-        }
+        job.CRowStride = job.AddendRowStride = _problem->Plan.PaddedColumns;
+        job.C = _partial + ((_row + row) * job.CRowStride) + column;
+        job.Addend = first ? null : job.C;
         GemmTile.Run<V>(rows, in job);
-        if (last && finishes) Finish(in job, row, rows, column);
     }
 
-    private readonly void SetOperands(ref TileJob job, int row, int rows, int panel, int column, int step, bool whole)
+    private readonly void SetOperands(ref TileJob job, int row, int rows, int panel, int column, int step)
     {
         ref readonly Matrix a = ref _problem->A;
         ref readonly Matrix b = ref _problem->B;
@@ -170,7 +157,7 @@ internal unsafe ref struct GemmBlock<V>
         {
             job.B = _problem->Panels + ((((nint)(_panel + panel) * _problem->K) + step) * width);
         }
-        else if (_packsB || !whole)
+        else if (_packsB || column + width > _problem->N)
         {
             job.B = _packedB + (panel * job.Steps * width);
         }
@@ -179,44 +166,5 @@ internal unsafe ref struct GemmBlock<V>
             job.B = b.At(step, column);
             job.BStepStride = b.RowStride;
         }
-    }
-
-    /// <summary>
-    /// Sums gather in C itself where it has room for whole vectors and nothing that is still needed; otherwise in scratch.
-    /// </summary>
-    private readonly void SetDestination(ref TileJob job, int row, int panel, int column, bool whole)
-    {
-        int width = GemmTile.PanelWidth<V>();
-        if (_partial != null)
-        {
-            job.CRowStride = _problem->Plan.PaddedColumns;
-            job.C = _partial + ((_row + row) * job.CRowStride) + column;
-        }
-        else if (whole && (_plain || (!_epilogue.Accumulate && _epilogue.Residual != _problem->C)))
-        {
-            job.CRowStride = _problem->CStride;
-            job.C = _problem->C + ((_row + row) * job.CRowStride) + column;
-        }
-        else
-        {
-            job.CRowStride = width;
-            job.C = _sums + ((((nint)panel * _rows) + row) * width);
-        }
-    }
-
-    private readonly void Finish(in TileJob job, int row, int rows, int column)
-    {
-        SumTile tile = new()
-        {
-            Sums = job.C,
-            SumStride = job.CRowStride,
-            C = _problem->C,
-            CStride = _problem->CStride,
-            Row = _row + row,
-            Column = column,
-            Rows = rows,
-            Columns = Math.Min(GemmTile.PanelWidth<V>(), _problem->N - column),
-        };
-        GemmEpilogue.Apply<V>(in _epilogue, in tile);
     }
 }

@@ -46,8 +46,4 @@ public unsafe struct Epilogue
 
     /// <summary>Receives S + bias, which the gradient of the activation needs; row stride that of C; null: not wanted.</summary>
     public float* PreActivation;
-
-    /// <summary>Whether nothing is to be done that the microkernel does not do by itself when it stores a tile.</summary>
-    internal readonly bool IsPlain =>
-        Activation == Activation.None && Residual == null && PreActivation == null && (Bias == null || !Accumulate);
 }

@@ -38,7 +38,7 @@ internal readonly unsafe struct WindowAttentionInput
     public int HeadDim { get; }
 
     /// <summary>What products q·k are multiplied by.</summary>
-    public float Scale => 1f / MathF.Sqrt(HeadDim);
+    public float Scale => (float)(1 / Math.Sqrt(HeadDim));
 
     /// <summary>The offset of a head's q, k or v from the start of qkv; token is not padding.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -67,6 +67,20 @@ public sealed class Batch
         return _truths[item];
     }
 
+    /// <summary>Gives an item another sentence, for example one that means another object of the same picture.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="tokens">The sentence as a row of <see cref="MaxTokens"/> word pieces.</param>
+    public void UseSentence(int item, Tokens tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(item, Count);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(tokens.Ids.Length, MaxTokens, "tokens.Ids.Length");
+        tokens.Ids.CopyTo(_tokenIds.AsSpan(item * MaxTokens));
+        Span<byte> mask = _tokenMask.AsSpan(item * MaxTokens, MaxTokens);
+        mask[..tokens.Count].Fill(1);
+        mask[tokens.Count..].Clear();
+    }
+
     internal void Start(int index, ReadOnlySpan<SampleChoice> choices)
     {
         (Index, Count) = (index, choices.Length);
@@ -81,7 +95,7 @@ public sealed class Batch
         reader.Read(dataset, _choices[first].Sample, picture, mask, _truths[first]);
         for (int item = first; item < first + count; item++)
         {
-            LoadTokens(item, dataset.Sentences(_choices[item].Sample)[_choices[item].Sentence]);
+            UseSentence(item, dataset.Sentences(_choices[item].Sample)[_choices[item].Sentence]);
             if (item == first) continue;
             picture.CopyTo(PictureAt(item));
             mask.CopyTo(MaskAt(item));
@@ -93,12 +107,4 @@ public sealed class Batch
     private Span<float> PictureAt(int item) => _pictures.AsSpan(item * _picture, _picture);
 
     private Span<byte> MaskAt(int item) => _masks.AsSpan(item * _plane, _plane);
-
-    private void LoadTokens(int item, Tokens tokens)
-    {
-        tokens.Ids.CopyTo(_tokenIds.AsSpan(item * MaxTokens));
-        Span<byte> mask = _tokenMask.AsSpan(item * MaxTokens, MaxTokens);
-        mask[..tokens.Count].Fill(1);
-        mask[tokens.Count..].Clear();
-    }
 }

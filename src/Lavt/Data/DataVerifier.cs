@@ -145,7 +145,10 @@ public sealed class DataVerifier(string root, string dataset, string splitBy)
                 _reader.Read(path, _picture);
                 if (_reader.Warning is not null) problems.Add(new DataProblem(path, place, $"readable, but damaged ({_reader.Warning})", IsWarning: true));
                 if (_picture.Rows != image.Rows || _picture.Columns != image.Columns)
-                    problems.Add(new DataProblem(path, place, $"the picture has {_picture.Rows} x {_picture.Columns} pixels, {data.InstancePath} says {image.Rows} x {image.Columns}", IsWarning: true));
+                {
+                    string text = $"the picture has {_picture.Rows} x {_picture.Columns} pixels, {data.InstancePath} says {image.Rows} x {image.Columns}";
+                    problems.Add(new DataProblem(path, place, text, IsWarning: true));
+                }
             }
             catch (PictureException failure)
             {

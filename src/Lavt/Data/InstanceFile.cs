@@ -69,7 +69,8 @@ internal sealed unsafe class InstanceFile
         }
         catch (Exception failure) when (failure is JsonException or FormatException or InvalidOperationException)
         {
-            throw new DataException(new DataProblem(_path, $"byte {reader.TokenStartIndex}", $"not the JSON of a COCO data set ({failure.Message})"), "restore the instances.json of the data set", failure);
+            DataProblem problem = new(_path, $"byte {reader.TokenStartIndex}", $"not the JSON of a COCO data set ({failure.Message})");
+            throw new DataException(problem, "restore the instances.json of the data set", failure);
         }
     }
 

@@ -42,7 +42,10 @@ public sealed class BertTokenizer
     {
         string file = Directory.Exists(path) ? Path.Combine(path, "vocab.txt") : path;
         if (!File.Exists(file))
-            throw new FileNotFoundException($"{file}: there is no such vocabulary; give the folder of a BERT model that holds vocab.txt, or the file itself (--bert_tokenizer)", file);
+        {
+            throw new FileNotFoundException(
+                $"{file}: there is no such vocabulary; give the folder of a BERT model that holds vocab.txt, or the file itself (--bert_tokenizer)", file);
+        }
         Dictionary<string, int> ids = new(StringComparer.Ordinal);
         int number = 0;
         foreach (string line in File.ReadLines(file, Encoding.UTF8)) ids[line] = number++;

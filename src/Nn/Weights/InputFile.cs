@@ -23,6 +23,9 @@ internal sealed class InputFile : IDisposable
 
     public WeightFileException Error(string problem, Exception? cause = null) => new(Path, problem, cause);
 
+    public WeightFileException WrongChecksum(string member) =>
+        Error($"the checksum of '{member}' is wrong: its bytes have changed since the file was written; get the file again");
+
     /// <summary>Fills <paramref name="target"/> with the bytes from <paramref name="offset"/> on.</summary>
     /// <exception cref="WeightFileException">The file ends before.</exception>
     public void Read(Span<byte> target, long offset)

@@ -49,7 +49,7 @@ internal sealed class PickleWriter
             case PickleObject { Global.FullName: "argparse.Namespace" } space: Namespace(space, path, depth); break;
             case IEnumerable<KeyValuePair<string, Tensor>> tensors: StateDict(tensors, path); break;
             case IEnumerable<KeyValuePair<string, object?>> entries: Op(PickleOpcode.EmptyDict); Entries(entries.Select(e => ((object?)e.Key, e.Value)), path, depth); break;
-            case object?[] tuple: Sequence(tuple, PickleOpcode.Mark, PickleOpcode.Tuple, path, depth); break;
+            case object?[] tuple: Elements(tuple, PickleOpcode.Tuple, path, depth); break;
             case IList list and not byte[]: List(list, path, depth); break;
             default:
                 throw new ArgumentException($"'{path}' is a {value.GetType().Name}, which cannot be written; use dictionaries, lists, tuples (object?[]), strings, numbers, booleans, null and tensors");
@@ -103,12 +103,12 @@ internal sealed class PickleWriter
     private void List(IList list, string path, int depth)
     {
         Op(PickleOpcode.EmptyList);
-        Sequence(list, PickleOpcode.Mark, PickleOpcode.Appends, path, depth);
+        Elements(list, PickleOpcode.Appends, path, depth);
     }
 
-    private void Sequence(IList elements, PickleOpcode open, PickleOpcode close, string path, int depth)
+    private void Elements(IList elements, PickleOpcode close, string path, int depth)
     {
-        Op(open);
+        Op(PickleOpcode.Mark);
         for (int i = 0; i < elements.Count; i++) Value(elements[i], $"{path}[{i}]", depth + 1);
         Op(close);
     }

@@ -58,7 +58,7 @@ internal sealed unsafe class PthTensorBuilder
         MemoryScope.Own(memory);
         uint crc = _file.ReadWithChecksum((byte*)memory.Data, id.Bytes, place.Offset);
         if (place.Record is not null && crc != place.Record.Crc)
-            throw _file.Error($"the checksum of '{place.Record.Name}' is wrong: its bytes have changed since the file was written; get the file again");
+            throw _file.WrongChecksum(place.Record.Name);
         if (_bigEndian) ReverseBytes((byte*)memory.Data, id.Count, id.Type.Size());
         return new PthStorage(id.Type, memory, 0, id.Count);
     }

@@ -60,12 +60,9 @@ internal sealed class ZipDirectory
         if (entry.Length > limit) throw _file.Error($"'{entry.Name}' has {entry.Length} bytes, at most {limit} can be read");
         byte[] bytes = new byte[entry.Length];
         fixed (byte* target = bytes)
-            if (_file.ReadWithChecksum(target, bytes.Length, entry.Offset) != entry.Crc) throw WrongChecksum(entry);
+            if (_file.ReadWithChecksum(target, bytes.Length, entry.Offset) != entry.Crc) throw _file.WrongChecksum(entry.Name);
         return bytes;
     }
-
-    public WeightFileException WrongChecksum(ZipEntry entry) =>
-        _file.Error($"the checksum of '{entry.Name}' is wrong: its bytes have changed since the file was written; get the file again");
 
     private WeightFileException Damaged(string what) => _file.Error($"{what}; the file is cut off or damaged, get it again");
 

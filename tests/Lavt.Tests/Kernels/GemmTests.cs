@@ -193,6 +193,29 @@ public sealed unsafe class GemmTests
                 Assert.Equal(r < rows ? source[(r * sourceStride) + c] : -1, destination[(c * destinationStride) + r]);
     }
 
+    /// <summary>An activation in double precision.</summary>
+    internal static double Activate(Activation activation, double x) => activation switch
+    {
+        Activation.Relu => Math.Max(x, 0),
+        Activation.Gelu => x * NormalDistribution(x),
+        Activation.Tanh => Math.Tanh(x),
+        Activation.Sigmoid => 1 / (1 + Math.Exp(-x)),
+        _ => x,
+    };
+
+    /// <summary>Φ by Taylor's series around 0 (or its limits), exact to double precision for the arguments met here.</summary>
+    private static double NormalDistribution(double x)
+    {
+        if (Math.Abs(x) > 9) return x > 0 ? 1 : 0;
+        double term = x, sum = x;
+        for (int i = 1; i < 200; i++)
+        {
+            term *= x * x / ((2 * i) + 1);
+            sum += term;
+        }
+        return 0.5 + (sum * Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI));
+    }
+
     /// <summary>One product with random operands, surrounded by numbers that must not change.</summary>
     private sealed class Case : IDisposable
     {
@@ -301,28 +324,6 @@ public sealed unsafe class GemmTests
         public void Dispose()
         {
             foreach (GemmGuardedArray array in new[] { _a, _b, _c, _bias, _residual, _pre }) array.Dispose();
-        }
-
-        private static double Activate(Activation activation, double x) => activation switch
-        {
-            Activation.Relu => Math.Max(x, 0),
-            Activation.Gelu => x * NormalDistribution(x),
-            Activation.Tanh => Math.Tanh(x),
-            Activation.Sigmoid => 1 / (1 + Math.Exp(-x)),
-            _ => x,
-        };
-
-        /// <summary>Φ by Taylor's series around 0 (or its limits), exact to double precision for the arguments met here.</summary>
-        private static double NormalDistribution(double x)
-        {
-            if (Math.Abs(x) > 9) return x > 0 ? 1 : 0;
-            double term = x, sum = x;
-            for (int i = 1; i < 200; i++)
-            {
-                term *= x * x / ((2 * i) + 1);
-                sum += term;
-            }
-            return 0.5 + (sum * Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI));
         }
 
         private double Sum(int i, int j, float* bias, out double magnitude)

@@ -82,6 +82,22 @@ public class LoaderTests
     }
 
     [Fact]
+    public void An_item_takes_another_sentence()
+    {
+        ReferDataset dataset = Golden("val");
+        Batch batch = new BatchLoader(dataset, 3, 0).Read(dataset.EvaluationPlan(), dropLast: false).First();
+        Tokens other = s_tokenizer.Encode("the blue one", 20);
+        int[] first = batch.TokenIds[..20].ToArray();
+        batch.UseSentence(1, other);
+        Assert.Equal(other.Ids, batch.TokenIds[20..40].ToArray());
+        Assert.Equal(other.Count, batch.TokenMask[20..(20 + other.Count)].Count((byte)1));
+        Assert.Equal(20 - other.Count, batch.TokenMask[(20 + other.Count)..40].Count((byte)0));
+        Assert.Equal(first, batch.TokenIds[..20].ToArray());
+        Assert.Throws<ArgumentOutOfRangeException>(() => batch.UseSentence(3, other));
+        Assert.Throws<ArgumentOutOfRangeException>(() => batch.UseSentence(0, s_tokenizer.Encode("the blue one", 22)));
+    }
+
+    [Fact]
     public void Nothing_large_is_allocated_for_later_batches()
     {
         ReferDataset dataset = Golden("train", 240);

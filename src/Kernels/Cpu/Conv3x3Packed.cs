@@ -1,0 +1,64 @@
+using Lavt.Tensors;
+
+namespace Lavt.Kernels.Cpu;
+
+/// <summary>
+/// The weight of a 3x3 convolution in the order in which the kernel reads it, for weights that many calls use. The order
+/// depends on the processor's vector width: it is made in memory and never saved.
+/// </summary>
+public sealed unsafe class PackedConv : IDisposable
+{
+    private readonly long _bytes;
+    private nint _block;
+
+    private PackedConv(int cin, int cout, long bytes)
+    {
+        InputChannels = cin;
+        OutputChannels = cout;
+        _bytes = bytes;
+        _block = HostAllocator.Allocate(bytes);
+    }
+
+    /// <summary>Frees the memory of a packed weight that nobody disposed of.</summary>
+    ~PackedConv() => Free();
+
+    /// <summary>Channels of the convolution's input.</summary>
+    public int InputChannels { get; }
+
+    /// <summary>Channels of the convolution's output.</summary>
+    public int OutputChannels { get; }
+
+    /// <summary>The packed numbers.</summary>
+    internal float* Weights
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_block == 0, this);
+            return (float*)_block;
+        }
+    }
+
+    /// <summary>Packs a copy of a weight [<paramref name="cout"/>, <paramref name="cin"/>, 3, 3].</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
+    public static PackedConv Pack(float* weight, int cin, int cout)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(cin, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(cout, 1);
+        PackedConv packed = new(cin, cout, Conv3x3Weights.Bytes(cin, cout));
+        Conv3x3Weights.Pack(weight, cin, cout, forData: false, (float*)packed._block);
+        return packed;
+    }
+
+    /// <summary>Frees the memory.</summary>
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
+        nint block = Interlocked.Exchange(ref _block, 0);
+        if (block != 0) HostAllocator.Release(block, _bytes);
+    }
+}

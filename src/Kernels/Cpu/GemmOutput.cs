@@ -1,0 +1,80 @@
+namespace Lavt.Kernels.Cpu;
+
+/// <summary>
+/// Where the tiles of a product or convolution go. Sums gather in the result itself where it has room for whole vectors and
+/// holds nothing that is still needed, otherwise in scratch; a bias or the old values alone are added by the microkernel,
+/// all else once the sums are complete.
+/// </summary>
+internal unsafe struct GemmOutput
+{
+    private readonly float* _c;
+    private readonly nint _stride;
+    private readonly int _columns;
+    private readonly bool _plain;
+    private readonly bool _inPlace;
+    private Epilogue _epilogue;
+
+    /// <summary>A result of <paramref name="columns"/> columns.</summary>
+    public GemmOutput(float* c, nint stride, int columns, in Epilogue epilogue)
+    {
+        _c = c;
+        _stride = stride;
+        _columns = columns;
+        _epilogue = epilogue;
+        _plain = epilogue.Activation == Activation.None && epilogue.Residual == null && epilogue.PreActivation == null
+            && (epilogue.Bias == null || !epilogue.Accumulate);
+        _inPlace = _plain || (!epilogue.Accumulate && epilogue.Residual != c);
+    }
+
+    /// <summary>
+    /// Sets the destination and the addend of a tile at (<paramref name="row"/>, <paramref name="column"/>).
+    /// </summary>
+    /// <param name="job">The tile.</param>
+    /// <param name="row">The tile's first row in the result.</param>
+    /// <param name="column">The tile's first column in the result.</param>
+    /// <param name="width">The columns of the microkernel.</param>
+    /// <param name="scratch">Room for the tile's sums, <paramref name="width"/> per row, if they cannot gather in the result.</param>
+    /// <param name="first">Whether these are the tile's first sums; further ones are added to them.</param>
+    public readonly void Place(ref TileJob job, nint row, int column, int width, float* scratch, bool first)
+    {
+        bool whole = column + width <= _columns, inPlace = whole && _inPlace;
+        job.C = inPlace ? _c + (row * _stride) + column : scratch;
+        job.CRowStride = inPlace ? _stride : width;
+        if (!first || (whole && _plain && _epilogue.Accumulate))
+        {
+            job.Addend = job.C;
+            job.AddendRowStride = job.CRowStride;
+        }
+        else
+        {
+            job.Addend = whole && _plain && _epilogue.Bias != null ? _epilogue.Bias + column : null;
+            job.AddendRowStride = 0;
+        }
+    }
+
+    /// <summary>Finishes a tile whose sums are complete.</summary>
+    public readonly void Finish<V>(ref readonly TileJob job, nint row, int rows, int column)
+        where V : struct, ISimd<V>
+    {
+        if (_plain && column + GemmTile.PanelWidth<V>() <= _columns) return;
+        Finish<V>(job.C, job.CRowStride, row, rows, column, GemmTile.PanelWidth<V>());
+    }
+
+    /// <summary>Finishes a rectangle of complete sums of at most <paramref name="width"/> columns.</summary>
+    public readonly void Finish<V>(float* sums, nint sumStride, nint row, int rows, int column, int width)
+        where V : struct, ISimd<V>
+    {
+        SumTile tile = new()
+        {
+            Sums = sums,
+            SumStride = sumStride,
+            C = _c,
+            CStride = _stride,
+            Row = row,
+            Column = column,
+            Rows = rows,
+            Columns = Math.Min(width, _columns - column),
+        };
+        GemmEpilogue.Apply<V>(in _epilogue, in tile);
+    }
+}
