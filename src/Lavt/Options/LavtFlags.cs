@@ -57,7 +57,7 @@ public static class LavtFlags
 
     private static FlagTable<WeightOptions> Weights() => new FlagTable<WeightOptions>()
         .Text("--resume", "FILE", "Checkpoint to evaluate, or to go on training from.", o => o.Resume, (o, v) => o with { Resume = v })
-        .Text("--ck_bert", "DIR", "Folder with BERT's weights.", o => o.Bert, (o, v) => o with { Bert = v })
+        .Text("--ck_bert", "DIR", "Folder with BERT's weights; none starts from random ones.", o => o.Bert, (o, v) => o with { Bert = v })
         .Text("--pretrained_swin_weights", "FILE", "Swin weights to start from.", o => o.PretrainedSwin, (o, v) => o with { PretrainedSwin = v })
         .Text("--pretrained2d_lavt_weights", "FILE", "Weights of a picture model for a video model to start from.",
             o => o.PretrainedImageLavt, (o, v) => o with { PretrainedImageLavt = v })
