@@ -1,7 +1,8 @@
 """Writes golden cases beyond the given ones: data_oracles.py --out DIR --seed N [--only TEXT].
 
-DIR gets `data/resize` and `data/jpeg` (what Pillow makes of random pictures), and `modules`, `full` and `training` (what our PyTorch
-modules compute, see model_oracles.py) in the layout and wording of tests/golden. Another seed gives other shapes, sizes and options.
+DIR gets `data/resize` and `data/jpeg` (what Pillow makes of random pictures), and `modules`, `full` and `training` (what our
+PyTorch modules compute, see model_oracles.py) in the layout and wording of tests/golden. Another seed gives other shapes, sizes
+and options.
 """
 import argparse
 import json
@@ -50,8 +51,8 @@ def write_resizes(folder, generator, count):
         image.resize(target[::-1], Image.BILINEAR).save(folder / f"bilinear_{case}.png")
         mask.resize(target[::-1], Image.NEAREST).save(folder / f"nearest_{case}.png")
         entries.append({"case": case, "source": source, "target": target})
-    write_json(folder / "cases.json", "RGB picture -> Pillow BILINEAR (antialiasing, 8-bit fixed point) and mask -> Pillow NEAREST; "
-               "results must be identical byte for byte; sizes are rows, columns", entries)
+    write_json(folder / "cases.json", "RGB picture -> Pillow BILINEAR (antialiasing, 8-bit fixed point) and mask -> Pillow "
+               "NEAREST; results must be identical byte for byte; sizes are rows, columns", entries)
 
 
 def write_jpegs(folder, generator, count):

@@ -21,10 +21,10 @@ Full models
 
 Training
 - Step S: training mode, gradients of the loss of the resized logits, their norm over all parameters, one step of AdamW whose
-  parameters decay but for the backbone's norm and bias-table ones, then learning rate × (1 − S/total)^0.9. `learning_rate` is the
-  one used in the step. `final_logits` are those of the last step's inputs in evaluation mode after the last update, with stride 4.
-- `adamw`: row S of `parameter` is uniform("parameter", (64,)) after step S, in float32 arithmetic. Which of the two files is AMSGrad's
-  is told by its name alone.
+  parameters decay but for the backbone's norm and bias-table ones; its rate is lr × (1 − S/total)^0.9. `final_logits`
+  are those of the last step's inputs in evaluation mode after the last update, with stride 4.
+- `adamw`: row S of `parameter` is uniform("parameter", (64,)) after step S, in float32 arithmetic. Which of the two files is
+  AMSGrad's is told by its name alone.
 """
 import json
 import re

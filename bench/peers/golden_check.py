@@ -1,8 +1,9 @@
 """Checks our PyTorch LAVT against golden files: golden_check.py DIR [--only TEXT] [--float32].
 
-DIR has `manifests/state_dicts.json.gz` (keys, shapes, dtypes, kinds and order of the picture models' state dicts) and `modules/`,
-`full/`, `training/` as described in golden_cases.py; whatever it lacks is passed over, and so are video files. In float64 the numbers
-must be the files' own to the rounding of their storage; in float32 (--float32) they are held to the bars for our engine.
+DIR has `manifests/state_dicts.json.gz` (keys, shapes, dtypes, kinds and order of the picture models' state dicts),
+`data/tokenizer`, and `modules/`, `full/`, `training/` as described in golden_cases.py; whatever it lacks is passed over, and so
+are video files. In float64 the numbers must be the files' own to the rounding of their storage; in float32 (--float32) they are
+held to the bars for our engine.
 """
 import argparse
 import gzip
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 
 import lavt_torch as lavt
+import wordpiece
 from golden_cases import evaluate
 from golden_format import read_safetensors, relative_error, within_bar, ZERO
 
@@ -37,6 +39,15 @@ def check_manifests(path):
         failures += actual != expected
         print(f"{'ok  ' if actual == expected else 'FAIL'} {len(actual)} entries of: {command}")
     return failures
+
+
+def check_tokenizer(folder):
+    """Failures of wordpiece.py over the tokenizer's cases."""
+    vocabulary = wordpiece.read_vocabulary(folder / "vocab.txt")
+    cases = json.loads((folder / "cases.json").read_text(encoding="utf-8"))["cases"]
+    failed = [case["text"] for case in cases if wordpiece.encode(case["text"], vocabulary) != case["ids"]]
+    print(f"{'FAIL' if failed else 'ok  '} {len(cases)} sentences" + (f"; failed: {failed}" if failed else ""))
+    return len(failed)
 
 
 def judge(name, value, truth, errors, float32):
@@ -72,7 +83,7 @@ def check_file(path, float32):
     seconds = time.perf_counter() - start
     errors = json.loads(meta.get("float32_relative_error", "{}"))
     if set(actual) != set(expected):
-        print(f"FAIL {path.stem}: only here {sorted(set(actual) - set(expected))}, only there {sorted(set(expected) - set(actual))}")
+        print(f"FAIL {path.stem} has other tensors than the model: {sorted(set(actual) ^ set(expected))}")
         return True
     verdicts = {name: judge(name, actual[name], truth, errors, float32) for name, truth in expected.items()}
     worst = max(verdicts, key=lambda name: verdicts[name][1])
@@ -94,7 +105,11 @@ def main():
     manifest = arguments.directory / "manifests" / "state_dicts.json.gz"
     if manifest.exists() and arguments.only in "manifests":
         failures += check_manifests(manifest)
-    files = sorted(path for folder in ("modules", "full", "training") for path in (arguments.directory / folder).glob("*.safetensors"))
+    tokenizer = arguments.directory / "data" / "tokenizer"
+    if tokenizer.exists() and arguments.only in "tokenizer":
+        failures += check_tokenizer(tokenizer)
+    files = sorted(path for folder in ("modules", "full", "training")
+                   for path in (arguments.directory / folder).glob("*.safetensors"))
     checked = 0
     for path in files:
         if arguments.only in f"{path.parent.name}/{path.stem}" and "video" not in path.stem and "3d" not in path.stem:

@@ -4,8 +4,8 @@
 order are those of published checkpoints, and golden_check.py holds the numbers against the golden files.
 
 Tokens stay (batch, rows*columns, channels) from patch embedding to decoder: 1x1 convolutions keep their Conv1d weights but run as
-matrix products over tokens. That is never slower than Conv1d on permuted tensors, and it avoids the wrong gradients that PyTorch
-1.13 as packaged by Debian computes for 1x1 Conv1d through oneDNN.
+matrix products over tokens. That is as fast as the published Conv1d on permuted tensors, and it avoids the wrong gradients that
+PyTorch 1.13 as packaged by Debian computes for 1x1 Conv1d through oneDNN.
 """
 import argparse
 
@@ -20,26 +20,21 @@ SWIN_SIZES = {  # --swin_type: embedding width, blocks per stage, heads per stag
     "large": (192, (2, 2, 18, 2), (6, 12, 24, 48)),
 }
 LANGUAGE_WIDTH = 768
-DROP_PATH = 0.3
 
 
 def options(command=""):
-    """The options of a training or evaluation command line that decide a picture model's shape."""
+    """The options of a command line that decide a picture model's shape; the first choice is the default."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="lavt", choices=("lavt", "lavt_one"))
-    parser.add_argument("--swin_type", default="base", choices=tuple(SWIN_SIZES))
-    parser.add_argument("--window12", action="store_true")
-    parser.add_argument("--pretrained_swin_weights", default="")
+    choices = {"model": ("lavt", "lavt_one"), "swin_type": ("base", "tiny", "small", "large"), "fuse": ("default", "simple"),
+               "att_norm_layer_type": ("IN", "BN", "LN", "none"), "version": ("default", "no_gate", "none"),
+               "lg_act_layer": ("tanh", "sigmoid")}
+    for name, values in choices.items():
+        parser.add_argument(f"--{name}", default=values[0], choices=values)
+    for name in ("window12", "hs", "lazy_pred", "interpolate_before_seg", "seg_last"):
+        parser.add_argument(f"--{name}", action="store_true")
+    parser.add_argument("--pretrained_swin_weights", default="", help="only for its name, which may tell the window")
     parser.add_argument("--mha", default="", help="PWAM heads of the four stages, as a-b-c-d")
     parser.add_argument("--fusion_drop", type=float, default=0.0)
-    parser.add_argument("--fuse", default="default", choices=("default", "simple"))
-    parser.add_argument("--att_norm_layer_type", default="IN", choices=("IN", "BN", "LN", "none"))
-    parser.add_argument("--version", default="default", choices=("default", "no_gate", "none"))
-    parser.add_argument("--lg_act_layer", default="tanh", choices=("tanh", "sigmoid"))
-    parser.add_argument("--hs", action="store_true", help="stages emit the sum x + gate(x_r) * x_r")
-    parser.add_argument("--lazy_pred", action="store_true", help="stages 1..3 emit x before fusion")
-    parser.add_argument("--interpolate_before_seg", action="store_true")
-    parser.add_argument("--seg_last", action="store_true")
     return parser.parse_args(command.split())
 
 
@@ -194,7 +189,7 @@ class NormalisedConv(nn.Sequential):
 
     def forward(self, tokens):
         y = self[0](tokens)
-        return self[1](y.transpose(1, 2)).transpose(1, 2) if self.channels_first else self[1](y)
+        return self[1](y.mT).mT if self.channels_first else self[1](y)
 
 
 class WordAttention(nn.Module):
@@ -209,10 +204,8 @@ class WordAttention(nn.Module):
         self.W = NormalisedConv(width, norm)
 
     def forward(self, x, words, mask):
-        def split(tokens):
-            return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-        query, key, value = split(self.f_query(x)), split(self.f_key(words) * mask), split(self.f_value(words) * mask)
+        tokens = self.f_query(x), self.f_key(words) * mask, self.f_value(words) * mask
+        query, key, value = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in tokens)
         scores = query @ key.transpose(-2, -1) * x.shape[-1] ** -0.5  # of all channels, also with several heads
         scores = scores + (1e4 * mask - 1e4).transpose(1, 2)[:, None]
         return self.W((scores.softmax(-1) @ value).transpose(1, 2).flatten(2))
@@ -251,8 +244,7 @@ class Stage(nn.Module):
     def __init__(self, width, depth, heads, window, drops, pwam_heads, last, opt):
         super().__init__()
         self.window, self.opt = window, opt
-        self.blocks = nn.ModuleList(
-            SwinBlock(width, heads, window, window // 2 * (i % 2), drops[i]) for i in range(depth))
+        self.blocks = nn.ModuleList(SwinBlock(width, heads, window, window // 2 * (i % 2), drops[i]) for i in range(depth))
         self.fusion = Pwam(width, LANGUAGE_WIDTH, pwam_heads, opt.att_norm_layer_type, opt.fuse, opt.fusion_drop)
         if opt.version == "default":
             last_activation = nn.Tanh() if opt.lg_act_layer == "tanh" else nn.Sigmoid()
@@ -271,17 +263,15 @@ class Stage(nn.Module):
             x = block(x, rows, columns, masked)
         fused = self.fusion(x, language, mask)
         total = x
-        if self.opt.version == "default":
-            total = x + self.res_gate(fused) * fused
-        elif self.opt.version == "no_gate":
-            total = x + fused
+        if self.opt.version != "none":
+            total = x + (self.res_gate(fused) * fused if self.opt.version == "default" else fused)
         return (total if self.opt.hs else x if self.opt.lazy_pred else fused), total
 
 
 class Backbone(nn.Module):
     """Swin with a PWAM per stage: picture (B, 3, H, W), language, mask -> stage maps (B, C, rows, columns), fine to coarse."""
 
-    def __init__(self, width, depths, heads, window, opt, drop=DROP_PATH):
+    def __init__(self, width, depths, heads, window, opt, drop=0.3):
         super().__init__()
         self.patch_embed = PatchEmbed(width)
         drops = torch.linspace(0, drop, sum(depths)).tolist()
@@ -295,9 +285,7 @@ class Backbone(nn.Module):
 
     def forward(self, image, language, mask):
         x = self.patch_embed(image)
-        rows, columns = x.shape[-2:]
-        x = x.flatten(2).transpose(1, 2)
-        maps = []
+        (rows, columns), x, maps = x.shape[-2:], x.flatten(2).mT, []
         for i, stage in enumerate(self.layers):
             out, x = stage(x, rows, columns, language, mask)
             if i in self.emitted:
@@ -403,8 +391,8 @@ class BertResidual(nn.Module):
 class BertLayer(nn.Module):
     def __init__(self, width, heads, hidden, dropout):
         super().__init__()
-        self.attention = nn.ModuleDict({
-            "self": BertSelfAttention(width, heads, dropout), "output": BertResidual(width, width, dropout)})
+        attention, residual = BertSelfAttention(width, heads, dropout), BertResidual(width, width, dropout)
+        self.attention = nn.ModuleDict({"self": attention, "output": residual})
         self.intermediate = nn.ModuleDict({"dense": nn.Linear(width, hidden)})
         self.output = BertResidual(hidden, width, dropout)
 
@@ -419,8 +407,7 @@ class Bert(nn.Module):
     def __init__(self, vocabulary=30522, width=LANGUAGE_WIDTH, layers=12, heads=12, hidden=3072, positions=512, dropout=0.1):
         super().__init__()
         self.embeddings = BertEmbeddings(vocabulary, width, positions, dropout)
-        self.encoder = nn.ModuleDict({
-            "layer": nn.ModuleList(BertLayer(width, heads, hidden, dropout) for _ in range(layers))})
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(BertLayer(width, heads, hidden, dropout) for _ in range(layers))})
 
     def forward(self, ids, mask):
         x = self.embeddings(ids)

@@ -7,7 +7,6 @@ import pathlib
 
 import torch
 
-import lavt_torch as lavt
 from golden_cases import DECODER_OPTIONS, SmallLavt, evaluate, make_module
 from golden_format import float32_errors, write_safetensors
 
@@ -37,9 +36,9 @@ def patches(random, count):
 
 
 def pwams(random, count):
-    variants = ["PWAM"] + [f"PWAM with --att_norm_layer_type {norm}" for norm in ("BN", "LN", "none")] + ["PWAM with --fuse simple"]
+    kinds = ["PWAM"] + [f"PWAM with --att_norm_layer_type {norm}" for norm in ("BN", "LN", "none")] + ["PWAM with --fuse simple"]
     for i in range(count):
-        kind = variants[i % len(variants)]
+        kind = kinds[i % len(kinds)]
         heads = random.choice((1, 2, 4, 8))
         dim, language, words = heads * random.choice((8, 12)), random.choice((48, 80)), random.randint(5, 20)
         batch, tokens = random.randint(1, 3), random.randint(2, 70)
@@ -139,8 +138,8 @@ def trainings(random):
             "model": SMALL_LAVT, "loss": loss, "amsgrad": amsgrad, "steps": steps, "total_steps": steps + random.randint(1, 9),
             "lr": random.choice((1e-4, 2e-4)), "weight_decay": random.choice((0.0, 0.05)), "batch": 2, "image": 96,
             "parameter_names": json.dumps(names),
-            "inputs": "step.S.image (2,3,96,96) in [-2,2); step.S.language (2,768,20) in [-1,1); first 12 and first 5 words valid; "
-                      "target of step S: zeros but [0,10+S:50,20:70]=1 and [1,40:90,5:60-S]=1",
+            "inputs": "step.S.image (2,3,96,96) in [-2,2); step.S.language (2,768,20) in [-1,1); first 12 and first 5 words "
+                      "valid; target of step S: zeros but [0,10+S:50,20:70]=1 and [1,40:90,5:60-S]=1",
             "parameters": "rule of parameter(), keys of the whole model (backbone.*, classifier.*)"}
     for i in range(4):
         yield f"adamw{'_amsgrad' * (i % 2)}_{i}", {
@@ -168,7 +167,8 @@ def write_case(root, name, meta):
     else:
         double, single = (evaluate(name, texts, dtype) for dtype in (torch.float64, torch.float32))
         keep = ("loss", "learning_rate", "gradient_norm", "parameter_abs_mean")  # stored as float64 in the golden files
-        results = {key: value.astype("f4") if value.dtype.kind == "f" and key not in keep else value for key, value in double.items()}
+        results = {key: value.astype("f4") if value.dtype.kind == "f" and key not in keep else value
+                   for key, value in double.items()}
         texts["arithmetic"] = "float64" if name.parent.name == "training" else "float64, stored as float32"
         if name.parent.name != "training":
             texts["float32_relative_error"] = json.dumps(float32_errors(single, double))

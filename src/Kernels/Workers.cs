@@ -19,6 +19,9 @@ public sealed unsafe class Workers : IDisposable
 {
     private const int SpinsBeforeSleep = 4000;
 
+    /// <summary>The bit that says that a loop may be entered; the bits below count the workers inside.</summary>
+    private const int Open = 1 << 30;
+
     [ThreadStatic]
     private static bool t_inside;
 
@@ -28,7 +31,7 @@ public sealed unsafe class Workers : IDisposable
     private static Workers? s_shared;
 
     private readonly Thread[] _threads;
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly Sleeper[] _sleepers;
     private Shared _shared;
     private Exception? _failure;
     private volatile bool _stop;
@@ -40,6 +43,7 @@ public sealed unsafe class Workers : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Count = count;
         _threads = new Thread[count - 1];
+        _sleepers = [.. _threads.Select(_ => new Sleeper())];
         for (int i = 0; i < _threads.Length; i++)
         {
             int worker = i + 1;
@@ -79,11 +83,12 @@ public sealed unsafe class Workers : IDisposable
         _shared.Body = (nint)Unsafe.AsPointer(ref body);
         _shared.Run = (nint)(delegate*<nint, int, int, void>)&Call<TBody>;
         _shared.Pieces = pieces;
-        Volatile.Write(ref _shared.Next, 0);
-        Volatile.Write(ref _shared.Done, 0);
+        _shared.Failed = 0;
+        _shared.Next = 0;
+        Volatile.Write(ref _shared.Inside, Open);
         Interlocked.Increment(ref _shared.Epoch);
-        int asleep = Volatile.Read(ref _shared.Asleep);
-        if (asleep > 0) _wake.Release(asleep);
+        foreach (Sleeper sleeper in _sleepers) sleeper.Wake();
+        Exception? failure;
         t_inside = true;
         try
         {
@@ -91,12 +96,12 @@ public sealed unsafe class Workers : IDisposable
         }
         finally
         {
-            while (Volatile.Read(ref _shared.Done) != Count - 1) Thread.SpinWait(1);
+            Close();
+            failure = _shared.Failed != 0 ? _failure : null;
             t_inside = false;
             Volatile.Write(ref _shared.Busy, 0);
         }
-        if (Interlocked.Exchange(ref _shared.Failed, 0) != 0)
-            throw new InvalidOperationException("a worker thread failed inside a kernel", _failure);
+        if (failure is not null) throw new InvalidOperationException("a worker thread failed inside a kernel", failure);
     }
 
     /// <summary>
@@ -110,7 +115,7 @@ public sealed unsafe class Workers : IDisposable
     {
         _stop = true;
         Interlocked.Increment(ref _shared.Epoch);
-        _wake.Release(Count);
+        foreach (Sleeper sleeper in _sleepers) sleeper.Wake();
         foreach (Thread thread in _threads) thread.Join();
     }
 
@@ -149,13 +154,12 @@ public sealed unsafe class Workers : IDisposable
                     Thread.SpinWait(4);
                     continue;
                 }
-                Interlocked.Increment(ref _shared.Asleep);
-                if (Volatile.Read(ref _shared.Epoch) == seen && !_stop) _wake.Wait();
-                Interlocked.Decrement(ref _shared.Asleep);
+                _sleepers[worker - 1].SleepWhile(ref _shared.Epoch, seen);
                 spins = 0;
             }
             seen = Volatile.Read(ref _shared.Epoch);
             if (_stop) return;
+            if (!TryEnter()) continue;
             try
             {
                 TakePieces(worker);
@@ -165,7 +169,32 @@ public sealed unsafe class Workers : IDisposable
                 _failure = failure;
                 Volatile.Write(ref _shared.Failed, 1);
             }
-            Interlocked.Increment(ref _shared.Done);
+            Interlocked.Decrement(ref _shared.Inside);
+        }
+    }
+
+    /// <summary>Joins the loop that is open; false if the others were through before this worker woke.</summary>
+    private bool TryEnter()
+    {
+        int inside = Volatile.Read(ref _shared.Inside);
+        while ((inside & Open) != 0)
+        {
+            int before = Interlocked.CompareExchange(ref _shared.Inside, inside + 1, inside);
+            if (before == inside) return true;
+            inside = before;
+        }
+        return false;
+    }
+
+    /// <summary>Lets no more workers in and waits for those inside; one that never woke is not waited for.</summary>
+    private void Close()
+    {
+        Interlocked.And(ref _shared.Inside, ~Open);
+        for (int spins = 0; Volatile.Read(ref _shared.Inside) != 0; spins++)
+        {
+            // A worker that was put off its core needs ours.
+            if (spins < SpinsBeforeSleep) Thread.SpinWait(1);
+            else Thread.Yield();
         }
     }
 
@@ -183,7 +212,7 @@ public sealed unsafe class Workers : IDisposable
     }
 
     /// <summary>What the threads share, each contended word on a cache line of its own.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 576)]
+    [StructLayout(LayoutKind.Explicit, Size = 512)]
     private struct Shared
     {
         [FieldOffset(0)]
@@ -199,11 +228,34 @@ public sealed unsafe class Workers : IDisposable
         [FieldOffset(192)]
         public int Next;
         [FieldOffset(256)]
-        public int Done;
+        public int Inside;
         [FieldOffset(320)]
-        public int Asleep;
-        [FieldOffset(384)]
         public int Busy;
+    }
+
+    /// <summary>
+    /// Puts one worker to sleep and wakes it. Each worker has its own, for a worker that wakes and soon sleeps again must
+    /// not take a wake-up that was meant for another.
+    /// </summary>
+    private sealed class Sleeper
+    {
+        private readonly SemaphoreSlim _signal = new(0);
+        private int _asleep;
+
+        /// <summary>Sleeps as long as <paramref name="word"/> has the value <paramref name="value"/>.</summary>
+        public void SleepWhile(ref int word, int value)
+        {
+            Interlocked.Exchange(ref _asleep, 1);
+            // If the word changed meanwhile and nobody saw us asleep, there is no signal to wait for.
+            if (Volatile.Read(ref word) != value && Interlocked.Exchange(ref _asleep, 0) == 1) return;
+            _signal.Wait();
+        }
+
+        /// <summary>Wakes the worker if it sleeps.</summary>
+        public void Wake()
+        {
+            if (Interlocked.Exchange(ref _asleep, 0) == 1) _signal.Release();
+        }
     }
 
     /// <summary>The scratch memory of one thread.</summary>

@@ -60,8 +60,8 @@ public sealed class MemoryScope : IDisposable
 
     internal static void Own(Storage storage)
     {
-        if (s_current is null) return;
+        // Without a scope this reference stays for good, and the garbage collector decides.
         storage.Retain();
-        s_current._owned.Add(storage);
+        s_current?._owned.Add(storage);
     }
 }

@@ -8,6 +8,9 @@ namespace Lavt.Tensors;
 /// <param name="next">The stream that the next use gets.</param>
 public sealed class RandomSource(ulong seed, ulong next = 0)
 {
+    /// <summary>A source that fills nothing: for models whose weights are read from a file right away.</summary>
+    public static readonly RandomSource None = new(0);
+
     /// <summary>The seed of every stream.</summary>
     public ulong Seed { get; } = seed;
 
@@ -20,6 +23,7 @@ public sealed class RandomSource(ulong seed, ulong next = 0)
     /// <summary>Fills <paramref name="values"/> with numbers in [<paramref name="low"/>, <paramref name="high"/>).</summary>
     public void FillUniform(Span<float> values, float low, float high)
     {
+        if (this == None) return;
         ulong stream = TakeStream();
         for (int i = 0; i < values.Length; i++)
             values[i] = low + (high - low) * Philox.Uniform(Seed, stream, (ulong)i);
@@ -28,6 +32,7 @@ public sealed class RandomSource(ulong seed, ulong next = 0)
     /// <summary>Fills <paramref name="values"/> with normal numbers (Box–Muller) of mean 0.</summary>
     public void FillNormal(Span<float> values, float deviation)
     {
+        if (this == None) return;
         ulong stream = TakeStream();
         for (int i = 0; i < values.Length; i++) values[i] = deviation * Normal(stream, (ulong)i, 0);
     }
@@ -35,6 +40,7 @@ public sealed class RandomSource(ulong seed, ulong next = 0)
     /// <summary>Fills <paramref name="values"/> with normal numbers of mean 0, drawn again where they lie beyond <paramref name="bound"/>.</summary>
     public void FillTruncatedNormal(Span<float> values, float deviation, float bound = 2f)
     {
+        if (this == None) return;
         ulong stream = TakeStream();
         for (int i = 0; i < values.Length; i++)
         {

@@ -25,7 +25,7 @@ public static unsafe partial class Ops
     });
 
     /// <summary>a · b element by element, broadcast.</summary>
-    public static Tensor Multiply(Tensor a, Tensor b) => Tape.Record(nameof(Multiply), Zip<MultiplyFunction<float>, MultiplyFunction<double>>(nameof(Multiply), a, b), [a, b], [a, b], g =>
+    public static Tensor Multiply(Tensor a, Tensor b) => Tape.Record(nameof(Multiply), MultiplyWithoutTape(a, b), [a, b], [a, b], g =>
     {
         if (g.Needs(0)) g.Set(0, Multiply(g.Output, b));
         if (g.Needs(1)) g.Set(1, Multiply(g.Output, a));
@@ -91,14 +91,37 @@ public static unsafe partial class Ops
         return tensor;
     }
 
-    internal static Tensor AddWithoutTape(Tensor a, Tensor b) => Zip<AddFunction<float>, AddFunction<double>>(nameof(Add), a, b);
+    internal static Tensor AddWithoutTape(Tensor a, Tensor b)
+    {
+        if (!AreDense(a, b)) return Zip<AddFunction<float>, AddFunction<double>>(nameof(Add), a, b);
+        Tensor y = Tensor.Empty(a.Shape);
+        Kernels.Cpu.Elementwise.Add(a.Pointer<float>(), b.Pointer<float>(), y.Pointer<float>(), y.Count);
+        return y;
+    }
 
     internal static void AddInPlace(Tensor sum, Tensor term)
     {
+        if (AreDense(sum, term))
+        {
+            Kernels.Cpu.Elementwise.AddTo(sum.Pointer<float>(), term.Pointer<float>(), sum.Count);
+            return;
+        }
         Layout left = LayoutOf(sum, sum.Shape), right = LayoutOf(term, sum.Shape);
         if (sum.DType == DType.F64) Primitive.Zip<double, AddFunction<double>>(sum.Pointer<double>(), left, term.Pointer<double>(), right, sum.Pointer<double>());
         else Primitive.Zip<float, AddFunction<float>>(sum.Pointer<float>(), left, term.Pointer<float>(), right, sum.Pointer<float>());
     }
+
+    private static Tensor MultiplyWithoutTape(Tensor a, Tensor b)
+    {
+        if (!AreDense(a, b)) return Zip<MultiplyFunction<float>, MultiplyFunction<double>>(nameof(Multiply), a, b);
+        Tensor y = Tensor.Empty(a.Shape);
+        Kernels.Cpu.Elementwise.Multiply(a.Pointer<float>(), b.Pointer<float>(), y.Pointer<float>(), y.Count);
+        return y;
+    }
+
+    /// <summary>Whether the fast kernels apply: F32, equal shapes, no gaps.</summary>
+    private static bool AreDense(Tensor a, Tensor b) =>
+        a.DType == DType.F32 && b.DType == DType.F32 && a.Shape == b.Shape && a.IsContiguous && b.IsContiguous;
 
     private static Tensor Map<TSingle, TDouble>(string operation, Tensor x)
         where TSingle : struct, IUnaryFunction<float>

@@ -1,4 +1,8 @@
+using Lavt.Data;
+using Lavt.Imaging;
+using Lavt.Nn.Weights;
 using Lavt.Options;
+using Lavt.Training;
 
 namespace Lavt.Cli;
 
@@ -22,7 +26,10 @@ internal static class ErrorReport
     public static int CodeOf(Exception error) => error switch
     {
         OptionException => ExitCode.Usage,
-        OutOfMemoryException or DllNotFoundException => ExitCode.Device,
+        DataException or PictureException or PickleException or InvalidDataException => ExitCode.Data,
+        WeightFileException => ExitCode.Checkpoint,
+        DivergedException => ExitCode.Diverged,
+        MissingDeviceException or OutOfMemoryException or DllNotFoundException => ExitCode.Device,
         FileNotFoundException or DirectoryNotFoundException => ExitCode.Data,
         IOException or UnauthorizedAccessException => ExitCode.Output,
         _ => ExitCode.Internal,

@@ -52,7 +52,8 @@ internal sealed class HelpPage(params string[] examples) : SynchronousCommandLin
         foreach (Command subcommand in command.Subcommands)
             WriteRow(output, subcommand.Name, subcommand.Description!);
         output.WriteLine();
-        output.WriteLine($"'{command.Name} COMMAND --help' tells more about one of them.");
+        // The root has the name of its executable's file, which is not what users call it.
+        output.WriteLine($"'lavt {(command is RootCommand ? "" : command.Name + " ")}COMMAND --help' tells more about one of them.");
     }
 
     private static void WriteOwnOptions(TextWriter output, Command command)

@@ -3,11 +3,12 @@ namespace Lavt.Cli;
 /// <summary>Messages for people. They go to standard error; standard output carries results alone.</summary>
 internal static class Terminal
 {
+    /// <summary>Whether standard error is a terminal on which a line can be written over.</summary>
+    public static bool CanRewrite { get; } = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
+
     /// <summary>Whether standard error is a terminal that understands colours.</summary>
     public static bool HasColours { get; } =
-        !Console.IsErrorRedirected
-        && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
-        && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
+        CanRewrite && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
     /// <summary>Says why the program stops.</summary>
     public static void Error(string message) => Console.Error.WriteLine(Coloured("error: ", "31;1") + message);

@@ -1,1 +1,1 @@
-return Lavt.Cli.LavtProgram.Run(args);
+return Lavt.Cli.Programs.RunLavt(args);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Lavt.Kernels.Cpu;
 
@@ -9,7 +10,7 @@ namespace Lavt.Kernels.Cpu;
 internal static unsafe class ColumnPartials
 {
     private const int MaxChunks = 64;
-    private const int MinRows = 16;
+    private const int MinRows = 64;
     private const int ColumnsPerPiece = 256;
 
     /// <summary>The rows of one chunk for a matrix of <paramref name="rows"/> rows; the last chunk may be shorter.</summary>
@@ -33,19 +34,28 @@ internal static unsafe class ColumnPartials
         public float* Result;
         public int Columns;
 
-        [SkipLocalsInit]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run(int index, int worker)
         {
-            double* sums = stackalloc double[ColumnsPerPiece];
-            int first = index * ColumnsPerPiece;
-            int count = Math.Min(ColumnsPerPiece, Columns - first);
-            new Span<double>(sums, count).Clear();
-            for (int chunk = 0; chunk < Chunks; chunk++)
+            int column = index * ColumnsPerPiece;
+            int last = Math.Min(Columns, column + ColumnsPerPiece);
+            for (; column <= last - 8; column += 8)
             {
-                float* partial = Partials + chunk * Stride + first;
-                for (int j = 0; j < count; j++) sums[j] += partial[j];
+                Vector256<double> lower = Vector256<double>.Zero, upper = Vector256<double>.Zero;
+                for (int chunk = 0; chunk < Chunks; chunk++)
+                {
+                    Vector256<float> partial = Vector256.Load(Partials + chunk * Stride + column);
+                    lower += Vector256.WidenLower(partial);
+                    upper += Vector256.WidenUpper(partial);
+                }
+                Vector256.Narrow(lower, upper).Store(Result + column);
             }
-            for (int j = 0; j < count; j++) Result[first + j] = (float)sums[j];
+            for (; column < last; column++)
+            {
+                double sum = 0;
+                for (int chunk = 0; chunk < Chunks; chunk++) sum += Partials[chunk * Stride + column];
+                Result[column] = (float)sum;
+            }
         }
     }
 }

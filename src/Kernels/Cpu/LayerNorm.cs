@@ -26,8 +26,16 @@ public static unsafe class LayerNorm
         long rowsPerPiece = Math.Max(1, FloatsPerPiece / channels);
         ForwardBody body = new()
         {
-            X = x, Gamma = gamma, Beta = beta, Y = y, Mean = mean, Rstd = rstd,
-            Rows = rows, Channels = channels, Eps = eps, RowsPerPiece = rowsPerPiece,
+            X = x,
+            Gamma = gamma,
+            Beta = beta,
+            Y = y,
+            Mean = mean,
+            Rstd = rstd,
+            Rows = rows,
+            Channels = channels,
+            Eps = eps,
+            RowsPerPiece = rowsPerPiece,
         };
         SimdLoop.For(SimdLoop.Pieces(rows, rowsPerPiece), body);
     }
@@ -50,8 +58,16 @@ public static unsafe class LayerNorm
         float* partials = (float*)Workers.Scratch(chunks * stride * sizeof(float));
         BackwardBody body = new()
         {
-            X = x, Gamma = gamma, Mean = mean, Rstd = rstd, Dy = dy, Dx = dx, Partials = partials,
-            Rows = rows, Channels = channels, RowsPerChunk = ColumnPartials.RowsPerChunk(rows),
+            X = x,
+            Gamma = gamma,
+            Mean = mean,
+            Rstd = rstd,
+            Dy = dy,
+            Dx = dx,
+            Partials = partials,
+            Rows = rows,
+            Channels = channels,
+            RowsPerChunk = ColumnPartials.RowsPerChunk(rows),
         };
         SimdLoop.For(chunks, body);
         ColumnPartials.Reduce(partials, chunks, stride, dGamma, channels);
@@ -102,6 +118,7 @@ public static unsafe class LayerNorm
         }
     }
 
+    // Ends of rows are done one value at a time: a call with vectors in flight would spill them in the loops.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Sum<V>(float* x, int n)
         where V : struct, ISimd<V>
@@ -116,8 +133,9 @@ public static unsafe class LayerNorm
             s3 += V.Load(x + i + 3 * V.Width);
         }
         for (; i <= n - V.Width; i += V.Width) s0 += V.Load(x + i);
-        if (i < n) s1 += VectorTail.Load<V>(x + i, n - i);
-        return V.Sum((s0 + s1) + (s2 + s3));
+        float sum = V.Sum((s0 + s1) + (s2 + s3));
+        for (; i < n; i++) sum += x[i];
+        return sum;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -143,12 +161,9 @@ public static unsafe class LayerNorm
             V d = V.Load(x + i) - m;
             s0 = V.MultiplyAdd(d, d, s0);
         }
-        if (i < n)
-        {
-            V d = VectorTail.Load<V>(x + i, n - i, mean) - m;
-            s1 = V.MultiplyAdd(d, d, s1);
-        }
-        return V.Sum((s0 + s1) + (s2 + s3));
+        float sum = V.Sum((s0 + s1) + (s2 + s3));
+        for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+        return sum;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -159,48 +174,58 @@ public static unsafe class LayerNorm
         int i = 0;
         for (; i <= n - V.Width; i += V.Width)
             V.Store(V.MultiplyAdd((V.Load(x + i) - m) * r, V.Load(gamma + i), V.Load(beta + i)), y + i);
-        if (i == n) return;
-        V scaled = (VectorTail.Load<V>(x + i, n - i) - m) * r;
-        VectorTail.Store(V.MultiplyAdd(scaled, VectorTail.Load<V>(gamma + i, n - i), VectorTail.Load<V>(beta + i, n - i)), y + i, n - i);
+        for (; i < n; i++) y[i] = (x[i] - mean) * rstd * gamma[i] + beta[i];
     }
 
     // With x̂ = (x − mean) · rstd and g = dy · γ: dx = rstd · (g − mean(g) − x̂ · mean(g · x̂)).
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BackwardRow<V>(float* x, float* gamma, float mean, float rstd, float* dy, float* dx, float* dGamma, float* dBeta, int n)
         where V : struct, ISimd<V>
     {
+        (float sumG, float sumGx) = AddToParameters<V>(x, gamma, mean, rstd, dy, dGamma, dBeta, n);
+        float meanG = sumG / n, meanGx = sumGx / n;
+        InputGradient<V>(x, gamma, mean, rstd, dy, meanG, meanGx, dx, n);
+    }
+
+    /// <summary>Adds a row to dγ and dβ and returns the sums of g and g · x̂.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static (float SumG, float SumGx) AddToParameters<V>(float* x, float* gamma, float mean, float rstd, float* dy, float* dGamma, float* dBeta, int n)
+        where V : struct, ISimd<V>
+    {
         V m = V.Broadcast(mean), r = V.Broadcast(rstd);
-        V sumG = V.Zero, sumGx = V.Zero;
+        V sumsG = V.Zero, sumsGx = V.Zero;
         int i = 0;
         for (; i <= n - V.Width; i += V.Width)
         {
-            V normalised = (V.Load(x + i) - m) * r, gradient = V.Load(dy + i);
-            V g = gradient * V.Load(gamma + i);
-            sumG += g;
-            sumGx = V.MultiplyAdd(g, normalised, sumGx);
-            V.Store(V.MultiplyAdd(gradient, normalised, V.Load(dGamma + i)), dGamma + i);
+            V gradient = V.Load(dy + i), gamma0 = V.Load(gamma + i);
+            V product = gradient * ((V.Load(x + i) - m) * r);
+            sumsG = V.MultiplyAdd(gradient, gamma0, sumsG);
+            sumsGx = V.MultiplyAdd(product, gamma0, sumsGx);
+            V.Store(product + V.Load(dGamma + i), dGamma + i);
             V.Store(gradient + V.Load(dBeta + i), dBeta + i);
         }
-        if (i < n)
+        float sumG = V.Sum(sumsG), sumGx = V.Sum(sumsGx);
+        for (; i < n; i++)
         {
-            int left = n - i;
-            V normalised = (VectorTail.Load<V>(x + i, left) - m) * r, gradient = VectorTail.Load<V>(dy + i, left);
-            V g = gradient * VectorTail.Load<V>(gamma + i, left);
-            sumG += g;
-            sumGx = V.MultiplyAdd(g, normalised, sumGx);
-            VectorTail.Store(V.MultiplyAdd(gradient, normalised, VectorTail.Load<V>(dGamma + i, left)), dGamma + i, left);
-            VectorTail.Store(gradient + VectorTail.Load<V>(dBeta + i, left), dBeta + i, left);
+            float product = dy[i] * ((x[i] - mean) * rstd);
+            sumG += dy[i] * gamma[i];
+            sumGx += product * gamma[i];
+            dGamma[i] += product;
+            dBeta[i] += dy[i];
         }
-        V meanG = V.Broadcast(V.Sum(sumG) / n), meanGx = V.Broadcast(V.Sum(sumGx) / n);
-        for (i = 0; i <= n - V.Width; i += V.Width)
+        return (sumG, sumGx);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void InputGradient<V>(float* x, float* gamma, float mean, float rstd, float* dy, float meanG, float meanGx, float* dx, int n)
+        where V : struct, ISimd<V>
+    {
+        V m = V.Broadcast(mean), r = V.Broadcast(rstd), mg = V.Broadcast(meanG), mgx = V.Broadcast(meanGx);
+        int i = 0;
+        for (; i <= n - V.Width; i += V.Width)
         {
-            V normalised = (V.Load(x + i) - m) * r;
-            V g = V.MultiplyAdd(V.Load(dy + i), V.Load(gamma + i), V.Zero - meanG);
-            V.Store((g - normalised * meanGx) * r, dx + i);
+            V g = V.Load(dy + i) * V.Load(gamma + i) - mg;
+            V.Store((g - (V.Load(x + i) - m) * r * mgx) * r, dx + i);
         }
-        if (i == n) return;
-        V rest = (VectorTail.Load<V>(x + i, n - i) - m) * r;
-        V restG = V.MultiplyAdd(VectorTail.Load<V>(dy + i, n - i), VectorTail.Load<V>(gamma + i, n - i), V.Zero - meanG);
-        VectorTail.Store((restG - rest * meanGx) * r, dx + i, n - i);
+        for (; i < n; i++) dx[i] = (dy[i] * gamma[i] - meanG - (x[i] - mean) * rstd * meanGx) * rstd;
     }
 }

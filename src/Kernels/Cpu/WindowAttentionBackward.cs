@@ -21,6 +21,9 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
     /// <summary>About as many pieces are made: enough to share out among many cores, few enough for their partial sums.</summary>
     private const int TargetPieces = 64;
 
+    /// <summary>Windows of a piece at least (if there are as many): each piece ends with work of its own, the sums of the bias table.</summary>
+    private const int MinWindows = 4;
+
     private readonly WindowAttentionInput _input;
     private readonly WindowAttentionBias<V> _bias;
     private readonly float* _dOutput;
@@ -37,7 +40,7 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
         _dOutput = dOutput;
         _dQkv = dQkv;
         _windows = pictures * input.Grid.Windows;
-        _groups = Math.Clamp(TargetPieces / input.Heads, 1, _windows);
+        _groups = Math.Max(1, Math.Min(TargetPieces / input.Heads, _windows / MinWindows));
         _stride = AttentionRows.Pad<V>(input.HeadDim);
         _partial = (double*)HostAllocator.Allocate(PartialBytes);
         new Span<byte>(_partial, checked((int)PartialBytes)).Clear();
@@ -61,15 +64,18 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
         Buffers buffers = Layout((float*)Workers.Scratch((long)Layout(null).End));
         int head = index % _input.Heads, group = index / _input.Heads;
         double* partial = _partial + (nint)index * PartialStride;
-        new Span<float>(buffers.BiasGradient, _input.Grid.Size * _bias.Stride).Clear();
+        int size = _input.Grid.Size;
+        new Span<float>(buffers.BiasGradient, size * _bias.Stride).Clear();
         int end = (int)((group + 1L) * _windows / _groups);
         for (int window = (int)((long)group * _windows / _groups); window < end; window++)
         {
             int picture = window / _input.Grid.Windows, inPicture = window % _input.Grid.Windows;
+            int next = (window + 1) % _windows;
             int queries = Gather(buffers, picture, inPicture, head);
             for (int first = 0; first < queries; first += QueryBlock)
             {
                 int rows = Math.Min(QueryBlock, queries - first);
+                _input.Prefetch(next / _input.Grid.Windows, next % _input.Grid.Windows, head, first * size / queries, (first + rows) * size / queries);
                 ScoreGradients(buffers, inPicture, head, first, rows);
                 AddKeyValueGradients(buffers, first, rows);
                 WriteQueryGradients(buffers, picture, inPicture, head, first, rows);

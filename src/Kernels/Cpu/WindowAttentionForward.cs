@@ -9,8 +9,11 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
     /// <summary>Queries whose scores are held at once: with keys and values they stay in the first cache for windows of 12.</summary>
     private const int QueryBlock = 12;
 
+    /// <summary>Heads of one piece at least: the next one's rows are asked for while one is computed.</summary>
+    private const int MinUnits = 4;
+
     /// <summary>Pieces of less than this many multiply-adds would cost more to hand out than to do.</summary>
-    private const long MinPiece = 100_000;
+    private const long MinWork = 100_000;
 
     private readonly WindowAttentionInput _input;
     private readonly WindowAttentionBias<V> _bias;
@@ -25,7 +28,7 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
         _output = output;
         _units = pictures * input.Grid.Windows * input.Heads;
         long work = 2L * input.Grid.Size * input.Grid.Size * input.HeadDim;
-        _unitsPerPiece = (int)((MinPiece + work - 1) / work);
+        _unitsPerPiece = (int)Math.Max(MinUnits, MinWork / work);
     }
 
     /// <summary>The number of pieces of the loop.</summary>
@@ -54,6 +57,8 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
         for (int first = 0; first < queries; first += QueryBlock)
         {
             int rows = Math.Min(QueryBlock, queries - first);
+            _input.Prefetch(picture, window, (head + 1) % _input.Heads,
+                first * size / queries, (first + rows) * size / queries);
             AttentionProduct.Multiply<V>(buffers.Queries + first * stride, stride, buffers.Keys, keyStride,
                 buffers.Scores, keyStride, rows, headDim, keyStride);
             Softmax(buffers, window, head, first, rows);

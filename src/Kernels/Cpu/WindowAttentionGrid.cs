@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Lavt.Tensors;
 
 namespace Lavt.Kernels.Cpu;
@@ -67,41 +68,56 @@ internal readonly unsafe struct WindowAttentionGrid : IDisposable
     public static WindowAttentionGrid Plane(int height, int width, int window, int shift)
     {
         int down = (height + window - 1) / window, across = (width + window - 1) / window;
-        int span = 2 * window - 1;
-        WindowAttentionGrid grid = new(down * across, window * window, window, span * span);
+        WindowAttentionGrid grid = new(down * across, window * window, window, (2 * window - 1) * (2 * window - 1));
         for (int i = 0; i < down * across; i++)
             grid.FillPlaneWindow(i, i / across * window, i % across * window, height, width, window, shift);
-        for (int query = 0; query < window * window; query++)
-            for (int keyRow = 0; keyRow < window; keyRow++)
-                grid.BiasRows(query)[keyRow] = (query / window - keyRow + window - 1) * span + query % window + window - 1;
+        grid.FillPlaneBiasRows(window);
         return grid;
     }
 
     /// <inheritdoc/>
     public void Dispose() => HostAllocator.Release(_block, _bytes);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FillPlaneWindow(int index, int top, int left, int height, int width, int window, int shift)
     {
         int paddedHeight = (height + window - 1) / window * window, paddedWidth = (width + window - 1) / window * window;
         int* tokens = Tokens(index);
         float* regions = _regions + (nint)index * _regionStride;
         bool mixed = false;
-        for (int i = 0; i < Size; i++)
+        for (int i = 0; i < Size;)
         {
-            int rolledY = top + i / window, rolledX = left + i % window;
-            int y = (rolledY + shift) % paddedHeight, x = (rolledX + shift) % paddedWidth;
-            tokens[i] = y < height && x < width ? y * width + x : -1;
-            regions[i] = 3 * Region(rolledY, paddedHeight, window, shift) + Region(rolledX, paddedWidth, window, shift);
-            mixed |= regions[i] != regions[0];
+            int rolledY = top + i / window, y = (rolledY + shift) % paddedHeight;
+            int rowRegion = 3 * Region(rolledY, paddedHeight, window, shift);
+            for (int rolledX = left; rolledX < left + window; rolledX++, i++)
+            {
+                int x = rolledX + shift;
+                if (x >= paddedWidth) x -= paddedWidth;
+                tokens[i] = y < height && x < width ? y * width + x : -1;
+                regions[i] = rowRegion + Region(rolledX, paddedWidth, window, shift);
+                mixed |= regions[i] != regions[0];
+            }
         }
         new Span<float>(regions + Size, _regionStride - Size).Clear();
         _mixed[index] = mixed;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FillPlaneBiasRows(int window)
+    {
+        for (int query = 0; query < Size; query++)
+        {
+            int* rows = BiasRows(query);
+            int y = query / window, x = query % window;
+            for (int keyY = 0; keyY < window; keyY++) rows[keyY] = (y - keyY + window - 1) * (2 * window - 1) + x + window - 1;
+        }
     }
 
     /// <summary>
     /// Along one axis: the last window holds tokens from both ends of the picture, which the shift has brought together;
     /// regions 1 and 2 keep them apart.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Region(int position, int padded, int window, int shift)
     {
         if (shift == 0 || position < padded - window) return 0;

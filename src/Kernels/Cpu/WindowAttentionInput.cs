@@ -38,7 +38,7 @@ internal readonly unsafe struct WindowAttentionInput
     public int HeadDim { get; }
 
     /// <summary>What products q·k are multiplied by.</summary>
-    public float Scale => 1f / MathF.Sqrt(HeadDim);
+    public float Scale => (float)(1 / Math.Sqrt(HeadDim));
 
     /// <summary>The offset of a head's q, k or v from the start of qkv; token is not padding.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -81,13 +81,37 @@ internal readonly unsafe struct WindowAttentionInput
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void GatherColumns(int picture, int window, int part, int head, float* columns, int stride)
     {
-        int* tokens = Grid.Tokens(window);
-        for (int i = 0; i < stride; i++)
+        for (int i = 0; i < stride; i += 4)
         {
-            float* source = i < Grid.Size ? Source(picture, tokens[i], part, head) : null;
-            for (int d = 0; d < HeadDim; d++) columns[(nint)d * stride + i] = source == null ? 0f : source[d];
+            AttentionRows.CopyToColumns(
+                ColumnSource(picture, window, i, part, head), ColumnSource(picture, window, i + 1, part, head),
+                ColumnSource(picture, window, i + 2, part, head), ColumnSource(picture, window, i + 3, part, head),
+                columns + i, HeadDim, stride);
         }
     }
+
+    /// <summary>
+    /// Asks for q, k and v of the tokens from … to − 1 of a window ahead of their use. The tokens of a window lie far
+    /// apart, which no prefetcher of a processor foresees; asking while the head before is computed hides the latency.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Prefetch(int picture, int window, int head, int from, int to)
+    {
+        const int CacheLine = 16;
+        int* tokens = Grid.Tokens(window);
+        for (int i = from; i < to; i++)
+        {
+            if (tokens[i] < 0) continue;
+            for (int part = Query; part <= Value; part++)
+            {
+                float* source = _qkv + Offset(picture, tokens[i], part, head);
+                for (int d = 0; d < HeadDim; d += CacheLine) AttentionRows.Prefetch(source + d);
+            }
+        }
+    }
+
+    private float* ColumnSource(int picture, int window, int position, int part, int head) =>
+        position < Grid.Size ? Source(picture, Grid.Tokens(window)[position], part, head) : null;
 
     private float* Source(int picture, int token, int part, int head)
     {

@@ -89,7 +89,8 @@ public static unsafe class Jpeg
         {
             fixed (byte* pixels = picture.Pixels)
             {
-                int status = TurboJpeg.Compress(handle, pixels, picture.Columns, picture.Columns * 3, picture.Rows, TurboJpeg.PixelRgb, &data, &size, (int)sampling, quality, 0);
+                int status = TurboJpeg.Compress(
+                    handle, pixels, picture.Columns, picture.Columns * 3, picture.Rows, TurboJpeg.PixelRgb, &data, &size, (int)sampling, quality, 0);
                 if (status != 0)
                     throw new InvalidOperationException($"cannot encode a picture of {picture.Rows} x {picture.Columns} pixels as JPEG: {TurboJpeg.LastError(handle)}");
             }
@@ -125,7 +126,7 @@ public static unsafe class Jpeg
         if (status != 0 && !onlySampling) Check(handle, bytes, size, name);
         if (width < 1 || height < 1) throw Damaged(name, "no size in the header");
         if ((long)width * height > Picture.MaxPixels)
-            throw new PictureException(name, $"{height} x {width} pixels are more than the {Picture.MaxPixels} that are read", "check that the file is what it should be");
+            throw PictureException.TooLarge(name, height, width);
         into.Reshape(height, width);
         return color is TurboJpeg.ColorCmyk or TurboJpeg.ColorYcck;
     }
@@ -134,7 +135,8 @@ public static unsafe class Jpeg
     {
         fixed (byte* pixels = into.Pixels)
         {
-            int status = TurboJpeg.Decompress(handle, bytes, (nuint)size, pixels, into.Columns, into.Columns * 3, into.Rows, TurboJpeg.PixelRgb, TurboJpeg.LimitScans);
+            int status = TurboJpeg.Decompress(
+                handle, bytes, (nuint)size, pixels, into.Columns, into.Columns * 3, into.Rows, TurboJpeg.PixelRgb, TurboJpeg.LimitScans);
             return status == 0 ? null : Check(handle, bytes, size, name);
         }
     }
@@ -145,7 +147,8 @@ public static unsafe class Jpeg
         byte[] inks = GC.AllocateUninitializedArray<byte>(count * 4);
         fixed (byte* pixels = inks)
         {
-            int status = TurboJpeg.Decompress(handle, bytes, (nuint)size, pixels, into.Columns, into.Columns * 4, into.Rows, TurboJpeg.PixelCmyk, TurboJpeg.LimitScans);
+            int status = TurboJpeg.Decompress(
+                handle, bytes, (nuint)size, pixels, into.Columns, into.Columns * 4, into.Rows, TurboJpeg.PixelCmyk, TurboJpeg.LimitScans);
             string? warning = status == 0 ? null : Check(handle, bytes, size, name);
             CmykToRgb(inks, into.Pixels);
             return warning;

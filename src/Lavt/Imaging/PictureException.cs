@@ -15,4 +15,8 @@ public sealed class PictureException(string file, string problem, string advice,
 
     /// <summary>What is wrong with the file, without its name.</summary>
     public string Problem { get; } = problem;
+
+    /// <summary>The error of a picture whose header promises more pixels than are read.</summary>
+    internal static PictureException TooLarge(string file, long rows, long columns) =>
+        new(file, $"{rows} x {columns} pixels are more than the {Picture.MaxPixels} that are read", "check that the file is what it should be");
 }

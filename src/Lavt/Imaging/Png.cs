@@ -135,7 +135,7 @@ public static unsafe class Png
         Check(Spng.SetInput(context, bytes, (nuint)size), name);
         Check(Spng.GetHeader(context, &header), name);
         if ((long)header.Width * header.Height > Picture.MaxPixels)
-            throw new PictureException(name, $"{header.Height} x {header.Width} pixels are more than the {Picture.MaxPixels} that are read", "check that the file is what it should be");
+            throw PictureException.TooLarge(name, header.Height, header.Width);
         return header;
     }
 

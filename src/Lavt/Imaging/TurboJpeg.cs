@@ -35,7 +35,8 @@ internal static unsafe partial class TurboJpeg
     public static partial int Decompress(nint handle, byte* data, nuint size, byte* pixels, int width, int pitch, int height, int format, int flags);
 
     [LibraryImport(Library, EntryPoint = "tjCompress2")]
-    public static partial int Compress(nint handle, byte* pixels, int width, int pitch, int height, int format, byte** data, nuint* size, int subsampling, int quality, int flags);
+    public static partial int Compress(
+        nint handle, byte* pixels, int width, int pitch, int height, int format, byte** data, nuint* size, int subsampling, int quality, int flags);
 
     [LibraryImport(Library, EntryPoint = "tjDestroy")]
     public static partial int Destroy(nint handle);

@@ -9,6 +9,12 @@ public sealed record EvaluationOptions
     /// <summary><c>--overlay</c>: a folder for pictures with the masks drawn over them; null for none.</summary>
     public string? OverlayFolder { get; init; }
 
+    /// <summary>
+    /// <c>--swap-sentences</c>: give the model a sentence of another object of the same picture each time. Where the language
+    /// decides, the scores break down.
+    /// </summary>
+    public bool SwapSentences { get; init; }
+
     /// <summary><c>--a2d_masks</c>: write the predicted masks of A2D.</summary>
     public bool A2dMasks { get; init; }
 

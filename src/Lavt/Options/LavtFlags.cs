@@ -57,7 +57,7 @@ public static class LavtFlags
 
     private static FlagTable<WeightOptions> Weights() => new FlagTable<WeightOptions>()
         .Text("--resume", "FILE", "Checkpoint to evaluate, or to go on training from.", o => o.Resume, (o, v) => o with { Resume = v })
-        .Text("--ck_bert", "DIR", "Folder with BERT's weights.", o => o.Bert, (o, v) => o with { Bert = v })
+        .Text("--ck_bert", "DIR", "Folder with BERT's weights; none starts from random ones.", o => o.Bert, (o, v) => o with { Bert = v })
         .Text("--pretrained_swin_weights", "FILE", "Swin weights to start from.", o => o.PretrainedSwin, (o, v) => o with { PretrainedSwin = v })
         .Text("--pretrained2d_lavt_weights", "FILE", "Weights of a picture model for a video model to start from.",
             o => o.PretrainedImageLavt, (o, v) => o with { PretrainedImageLavt = v })
@@ -101,6 +101,8 @@ public static class LavtFlags
     private static FlagTable<EvaluationOptions> Evaluation() => new FlagTable<EvaluationOptions>()
         .Text("--json", "FILE", "Write the results, one row per sentence.", o => o.JsonFile, (o, v) => o with { JsonFile = v })
         .Text("--overlay", "DIR", "Write pictures with the masks drawn over them.", o => o.OverlayFolder, (o, v) => o with { OverlayFolder = v })
+        .Switch("--swap-sentences", "Give each time a sentence of another object of the picture, to see how much the language decides.",
+            o => o.SwapSentences, (o, v) => o with { SwapSentences = v })
         .Switch("--a2d_masks", "Write the predicted masks of A2D.", o => o.A2dMasks, (o, v) => o with { A2dMasks = v })
         .Switch("--save_feats", "Write pictures of the features.", o => o.SaveFeatures, (o, v) => o with { SaveFeatures = v })
         .Switch("--visualize", "Write Refer-YouTube-VOS frames with the mask blended in.", o => o.Visualize, (o, v) => o with { Visualize = v });

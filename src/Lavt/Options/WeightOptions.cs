@@ -6,7 +6,10 @@ public sealed record WeightOptions
     /// <summary><c>--resume</c>: a checkpoint to evaluate, or to go on training from.</summary>
     public string Resume { get; init; } = "";
 
-    /// <summary><c>--ck_bert</c>: a folder with BERT's weights in Hugging Face's layout.</summary>
+    /// <summary>The value of <c>--ck_bert</c> that starts BERT from random weights.</summary>
+    public const string NoBert = "none";
+
+    /// <summary><c>--ck_bert</c>: a folder with BERT's weights in Hugging Face's layout, or <see cref="NoBert"/>.</summary>
     public string Bert { get; init; } = "bert-base-uncased";
 
     /// <summary><c>--pretrained_swin_weights</c>: Swin weights to start from.</summary>

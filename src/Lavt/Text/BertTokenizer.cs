@@ -17,7 +17,6 @@ public sealed class BertTokenizer
     private static readonly string[] s_specialTokens = ["[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"];
     private readonly Dictionary<string, int> _ids;
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _lookup;
-    private readonly int _unknown;
     private readonly int _start;
     private readonly int _end;
 
@@ -25,12 +24,15 @@ public sealed class BertTokenizer
     {
         _ids = ids;
         _lookup = ids.GetAlternateLookup<ReadOnlySpan<char>>();
-        (_unknown, _start, _end) = (ids["[UNK]"], ids["[CLS]"], ids["[SEP]"]);
+        (UnknownId, _start, _end) = (ids["[UNK]"], ids["[CLS]"], ids["[SEP]"]);
         VocabularySize = ids.Values.Max() + 1;
     }
 
     /// <summary>One more than the largest id.</summary>
     public int VocabularySize { get; }
+
+    /// <summary>The id of words that cannot be made of pieces.</summary>
+    public int UnknownId { get; }
 
     /// <summary>Reads a vocabulary: one piece a line, numbered from 0.</summary>
     /// <param name="path">The file, or a folder that holds it as vocab.txt (as model folders of Hugging Face do).</param>
@@ -40,7 +42,10 @@ public sealed class BertTokenizer
     {
         string file = Directory.Exists(path) ? Path.Combine(path, "vocab.txt") : path;
         if (!File.Exists(file))
-            throw new FileNotFoundException($"{file}: there is no such vocabulary; give the folder of a BERT model that holds vocab.txt, or the file itself (--bert_tokenizer)", file);
+        {
+            throw new FileNotFoundException(
+                $"{file}: there is no such vocabulary; give the folder of a BERT model that holds vocab.txt, or the file itself (--bert_tokenizer)", file);
+        }
         Dictionary<string, int> ids = new(StringComparer.Ordinal);
         int number = 0;
         foreach (string line in File.ReadLines(file, Encoding.UTF8)) ids[line] = number++;
@@ -139,7 +144,7 @@ public sealed class BertTokenizer
         int before = ids.Count;
         if (text.EnumerateRunes().Count() <= LongestWord && TryPieces(text, ids)) return;
         ids.RemoveRange(before, ids.Count - before);
-        ids.Add(_unknown);
+        ids.Add(UnknownId);
     }
 
     private bool TryPieces(string text, List<int> ids)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Lavt.Nn.Logging;
 
 namespace Lavt.Training;
 
@@ -51,7 +52,8 @@ public sealed record ValidationRecord
 }
 
 /// <summary>
-/// The record of a run: <c>steps.jsonl</c> and <c>validation.jsonl</c> with one JSON object per line, and a TensorBoard file.
+/// The record of a run: <c>log.txt</c> for people, <c>steps.jsonl</c> and <c>validation.jsonl</c> with one JSON object per line,
+/// and a TensorBoard file.
 /// </summary>
 public sealed class TrainingLog : IDisposable
 {
@@ -62,9 +64,10 @@ public sealed class TrainingLog : IDisposable
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
+    private readonly StreamWriter _text;
     private readonly StreamWriter _steps;
     private readonly StreamWriter _validation;
-    private readonly EventFile _events;
+    private readonly TensorBoardWriter _events;
 
     /// <summary>Opens the log of a run in its folder.</summary>
     /// <param name="folder">The run's folder; made if it is missing.</param>
@@ -72,20 +75,24 @@ public sealed class TrainingLog : IDisposable
     public TrainingLog(string folder, long resumedStep)
     {
         Directory.CreateDirectory(folder);
+        _text = new StreamWriter(Path.Combine(folder, "log.txt"), append: resumedStep > 0);
         _steps = Open(Path.Combine(folder, "steps.jsonl"), resumedStep);
         _validation = Open(Path.Combine(folder, "validation.jsonl"), resumedStep);
-        _events = new EventFile(folder);
+        _events = new TensorBoardWriter(folder);
     }
+
+    /// <summary>Adds a line for people; it gets the time in front.</summary>
+    public void Add(string line) => _text.WriteLine($"{DateTime.UtcNow:yyyy-MM-dd HH:mm:ss}Z  {line}");
 
     /// <summary>Adds a step.</summary>
     public void Add(StepRecord step)
     {
         ArgumentNullException.ThrowIfNull(step);
         _steps.WriteLine(JsonSerializer.Serialize(step, s_json));
-        _events.Add("train/loss", step.Step, step.Loss);
-        _events.Add("train/learning_rate", step.Step, step.LearningRate);
-        _events.Add("train/seconds_per_step", step.Step, step.Seconds);
-        _events.Add("train/memory_mib", step.Step, step.MemoryMiB);
+        _events.Scalar("train/loss", step.Loss, step.Step);
+        _events.Scalar("train/learning_rate", step.LearningRate, step.Step);
+        _events.Scalar("train/seconds_per_step", step.Seconds, step.Step);
+        _events.Scalar("train/memory_mib", step.MemoryMiB, step.Step);
     }
 
     /// <summary>Adds an evaluation, and hands everything so far to the system.</summary>
@@ -93,14 +100,15 @@ public sealed class TrainingLog : IDisposable
     {
         ArgumentNullException.ThrowIfNull(validation);
         _validation.WriteLine(JsonSerializer.Serialize(validation, s_json));
-        _events.Add("val/mean_iou", validation.Step, validation.MeanIou);
-        _events.Add("val/overall_iou", validation.Step, validation.OverallIou);
+        _events.Scalar("val/mean_iou", validation.MeanIou, validation.Step);
+        _events.Scalar("val/overall_iou", validation.OverallIou, validation.Step);
         Flush();
     }
 
     /// <summary>Hands everything so far to the system.</summary>
     public void Flush()
     {
+        _text.Flush();
         _steps.Flush();
         _validation.Flush();
         _events.Flush();
@@ -115,6 +123,7 @@ public sealed class TrainingLog : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _text.Dispose();
         _steps.Dispose();
         _validation.Dispose();
         _events.Dispose();

@@ -91,6 +91,9 @@ public sealed class PickleDict : IReadOnlyCollection<KeyValuePair<object?, objec
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    /// <summary>The value of the entry at a place in the order.</summary>
+    internal object? ValueAt(int index) => _entries[index].Value;
+
     private static bool TryConvert<T>(object? value, [MaybeNullWhen(false)] out T result)
         where T : notnull
     {

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Lavt.Imaging;
 using Lavt.Tests.Data;
 using Xunit;
@@ -16,6 +17,26 @@ public class JpegTests
         Picture actual = Picture.Load(DataGolden.Path("jpeg", $"picture_{number}.jpg"));
         Assert.Equal((expected.Rows, expected.Columns), (actual.Rows, actual.Columns));
         Assert.True(expected.Pixels.SequenceEqual(actual.Pixels));
+    }
+
+    // Written by cjpeg with three luma samples for each of chroma; the digest is that of Pillow's pixels.
+    [Fact]
+    public void Unusual_sampling_factors_decode_as_in_Pillow()
+    {
+        const string File = "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYVpQYEpRUk//"
+            + "2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT0//wAARCAAMABQDATEAAhEBAxEB/8QAFgABAQEA"
+            + "AAAAAAAAAAAAAAAABAUG/8QAHRAAAgEFAQEAAAAAAAAAAAAAAAMEAgUyUmISIv/EABYBAQEBAAAAAAAAAAAAAAAAAAUEBv/EABsRAAICAwEAAAAAAAAAAAAAAAAFAgMEESEx"
+            + "/9oADAMBAAIRAxEAPwDPptnI9Ns5GU2z5xEmWf30uUZXCimOvUemOvUZTHX5xMkyunsCUWS0f//Z";
+        Picture picture = Jpeg.Decode(Convert.FromBase64String(File), "unusual.jpg");
+        Assert.Equal((12, 20), (picture.Rows, picture.Columns));
+        Assert.Equal("149e24a9c468dc545a6f4adaec0e913772e2c7eb77b3a058d5813af4a41be101", Convert.ToHexStringLower(SHA256.HashData(picture.Pixels)));
+    }
+
+    [Fact]
+    public void A_missing_library_is_named_with_its_package()
+    {
+        Assert.Contains("apt-get install libturbojpeg0", TurboJpeg.Missing(new DllNotFoundException()).Message);
+        Assert.Contains("apt-get install libspng0", Spng.Missing(new DllNotFoundException()).Message);
     }
 
     [Fact]

@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Text;
 using Lavt.Training;
 using Xunit;
 
@@ -51,41 +49,5 @@ public sealed class TrainingLogTests : IDisposable
         using (var log = new TrainingLog(_folder, 0))
             log.Add(Step(1, 2));
         Assert.Equal(2, Assert.Single(TrainingLog.ReadSteps(_folder)).Loss);
-    }
-
-    /// <summary>CRC-32C of "123456789" is 0xE3069283 (the check value of the algorithm's catalogue).</summary>
-    [Fact]
-    public void Checksums_are_masked_as_TFRecord_asks()
-    {
-        uint crc = 0xE3069283;
-        Assert.Equal(((crc >> 15) | (crc << 17)) + 0xa282ead8, EventFile.MaskedChecksum("123456789"u8));
-    }
-
-    [Fact]
-    public void Events_are_framed_records_with_tag_and_value()
-    {
-        string file;
-        using (var events = new EventFile(_folder))
-        {
-            events.Add("train/loss", 300, 1.5);
-            file = events.FilePath;
-        }
-        byte[] bytes = File.ReadAllBytes(file);
-        List<byte[]> records = [];
-        for (int at = 0; at < bytes.Length;)
-        {
-            int length = (int)BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at));
-            Assert.Equal(EventFile.MaskedChecksum(bytes.AsSpan(at, 8)), BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at + 8)));
-            byte[] data = bytes[(at + 12)..(at + 12 + length)];
-            Assert.Equal(EventFile.MaskedChecksum(data), BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at + 12 + length)));
-            records.Add(data);
-            at += 16 + length;
-        }
-        Assert.Equal(2, records.Count);
-        Assert.Contains("brain.Event:2", Encoding.UTF8.GetString(records[0]), StringComparison.Ordinal);
-        // wall_time: key and 8 bytes; step 300: key and the varint AC 02; summary: 19 bytes with one value of 17.
-        byte[] value = [0x0a, 10, .. "train/loss"u8, 0x15, 0, 0, 0xc0, 0x3f];
-        byte[] expected = [0x10, 0xac, 0x02, 0x2a, 19, 0x0a, 17, .. value];
-        Assert.Equal(expected, records[1][9..]);
     }
 }

@@ -1,0 +1,96 @@
+"""PyTorch as one side of compare.py: a child process that times what it is told to, line by line (bench/README.md: the protocol).
+
+    torch_server.py --threads N
+"""
+import argparse
+import json
+import sys
+import time
+
+import torch
+
+import lavt_torch as lavt
+from golden_cases import parameter_groups
+from losses_torch import cross_entropy
+
+WORDS = 20
+
+
+def peak_bytes():
+    """The most memory that this process has held so far."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+
+
+class Case:
+    """A model with random weights and inputs; `step` does the work that is timed."""
+
+    def __init__(self, kind, model, swin, window, size, batch):
+        command = f"--model {model} --swin_type {swin}" + (" --window12" if window == 12 else "")
+        self.model = lavt.build(lavt.options(command))
+        self.image = torch.randn(batch, 3, size, size)
+        self.mask = torch.ones(batch, WORDS)
+        self.text = torch.randint(1, 30522, (batch, WORDS))
+        if model == "lavt":
+            self.text, self.mask = torch.randn(batch, lavt.LANGUAGE_WIDTH, WORDS), self.mask[:, :, None]
+        self.step = {"forward": self._forward, "train": self._train}[kind]
+        self.model.train(kind == "train")
+        if kind == "train":
+            self.target = torch.randint(0, 2, (batch, size, size))
+            self.optimizer = torch.optim.AdamW(self._groups(), lr=5e-5)
+
+    def _groups(self):
+        """The published groups, with the first ten layers of BERT; what is not optimised gets no gradients."""
+        groups = parameter_groups(self.model, 0.01)
+        if hasattr(self.model, "text_encoder"):
+            self.model.text_encoder.requires_grad_(False)
+            layers = self.model.text_encoder.encoder["layer"][:10].requires_grad_(True)
+            groups.append({"params": list(layers.parameters()), "weight_decay": 0.01})
+        return groups
+
+    def _forward(self):
+        with torch.inference_mode():
+            self.model(self.image, self.text, self.mask)
+
+    def _train(self):
+        loss = cross_entropy(self.model(self.image, self.text, self.mask), self.target)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+
+
+def measure(case, seconds):
+    """Milliseconds of each step; at least one."""
+    samples, end = [], time.perf_counter() + seconds
+    while not samples or time.perf_counter() < end:
+        start = time.perf_counter()
+        case.step()
+        samples.append(1e3 * (time.perf_counter() - start))
+    return samples
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, required=True)
+    threads = parser.parse_args().threads
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    print(json.dumps({"ready": f"PyTorch {torch.__version__}"}), flush=True)
+    key = case = None
+    for line in sys.stdin:
+        if line.strip() == "quit":
+            break
+        try:
+            kind, model, swin, window, size, batch, seconds = line.split()
+            if key != (request := (kind, model, swin, int(window), int(size), int(batch))):
+                key = case = None  # frees the former model before the next is made
+                case, key = Case(*request), request
+                case.step()
+            answer = {"milliseconds": measure(case, float(seconds)), "peak_bytes": peak_bytes()}
+        except (ValueError, KeyError, RuntimeError, SystemExit) as error:
+            answer = {"error": f"'{line.strip()}': {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

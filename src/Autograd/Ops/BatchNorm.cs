@@ -1,0 +1,56 @@
+using Lavt.Tensors;
+
+namespace Lavt.Autograd;
+
+public static unsafe partial class Ops
+{
+    /// <summary>
+    /// Batch normalisation over all axes but the last (Ioffe and Szegedy, 2015), optionally followed by ReLU. In training
+    /// the batch's statistics are used and the running ones move by <paramref name="momentum"/> (unbiased variance); in
+    /// evaluation the running ones are used.
+    /// </summary>
+    /// <param name="x">[..., C].</param>
+    /// <param name="gamma">[C].</param>
+    /// <param name="beta">[C].</param>
+    /// <param name="runningMean">[C], changed in training.</param>
+    /// <param name="runningVariance">[C], changed in training.</param>
+    /// <param name="training">Which statistics to use.</param>
+    /// <param name="relu">Cuts the result off below 0.</param>
+    /// <param name="momentum">The weight of the batch in the running statistics.</param>
+    /// <param name="eps">Added to the variance.</param>
+    public static Tensor BatchNorm(Tensor x, Tensor gamma, Tensor beta, Tensor runningMean, Tensor runningVariance, bool training, bool relu = false, double momentum = 0.1, double eps = 1e-5)
+    {
+        CheckFloat(nameof(BatchNorm), x);
+        int channels = x.Shape[-1];
+        if (gamma.Count != channels) throw new ArgumentException($"BatchNorm: {x} needs {channels} channels of gamma, got {gamma.Count}");
+        if (x.DType == DType.F64) return BatchNormComposed(x, gamma, beta, runningMean, runningVariance, training, relu, eps);
+        (x, gamma, beta) = (Contiguous(x), Contiguous(gamma), Contiguous(beta));
+        long rows = x.Count / Math.Max(1, channels);
+        if (training && rows < 2)
+            throw new ArgumentException($"BatchNorm in training needs more than one value per channel, got {x}; use a larger batch or picture");
+        Tensor y = Tensor.Empty(x.Shape), mean = Tensor.Empty([channels]), rstd = Tensor.Empty([channels]);
+        float* pointerX = x.Pointer<float>(), pointerY = y.Pointer<float>();
+        if (training)
+            Kernels.Cpu.BatchNorm.ForwardTraining(pointerX, gamma.Pointer<float>(), beta.Pointer<float>(), pointerY, mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)momentum, (float)eps, relu);
+        else
+            Kernels.Cpu.BatchNorm.ForwardEvaluation(pointerX, gamma.Pointer<float>(), beta.Pointer<float>(), pointerY, mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)eps, relu);
+        return Tape.Record(nameof(BatchNorm), y, [x, gamma, beta], [x, gamma, mean, rstd, relu ? y : null], g =>
+        {
+            Tensor dx = Tensor.Empty(x.Shape), dGamma = Tensor.Empty([channels]), dBeta = Tensor.Empty([channels]);
+            Kernels.Cpu.BatchNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), relu ? y.Pointer<float>() : null, mean.Pointer<float>(), rstd.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels, training);
+            g.Set(0, dx);
+            g.Set(1, dGamma);
+            g.Set(2, dBeta);
+        });
+    }
+
+    internal static Tensor BatchNormComposed(Tensor x, Tensor gamma, Tensor beta, Tensor runningMean, Tensor runningVariance, bool training, bool relu, double eps)
+    {
+        Tensor rows = Reshape(x, [checked((int)(x.Count / x.Shape[-1])), x.Shape[-1]]);
+        Tensor normal = training
+            ? Normalise(rows, 0, eps)
+            : Divide(Subtract(rows, runningMean), Sqrt(AddScalar(runningVariance, eps)));
+        Tensor y = Reshape(Add(Multiply(normal, gamma), beta), x.Shape);
+        return relu ? Relu(y) : y;
+    }
+}

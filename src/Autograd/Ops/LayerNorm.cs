@@ -1,0 +1,44 @@
+using Lavt.Tensors;
+
+namespace Lavt.Autograd;
+
+public static unsafe partial class Ops
+{
+    /// <summary>
+    /// Layer normalisation over the last axis (Ba, Kiros, Hinton, 2016): (x − mean) / √(variance + eps) · gamma + beta, with
+    /// the biased variance. x [..., C], gamma and beta [C].
+    /// </summary>
+    public static Tensor LayerNorm(Tensor x, Tensor gamma, Tensor beta, double eps = 1e-5)
+    {
+        CheckFloat(nameof(LayerNorm), x);
+        int channels = x.Shape[-1];
+        if (gamma.Count != channels || beta.Count != channels)
+            throw new ArgumentException($"LayerNorm: {x} needs gamma and beta with {channels} elements, got {gamma.Count} and {beta.Count}");
+        if (x.DType == DType.F64) return LayerNormComposed(x, gamma, beta, eps);
+        (x, gamma, beta) = (Contiguous(x), Contiguous(gamma), Contiguous(beta));
+        long rows = x.Count / Math.Max(1, channels);
+        Tensor y = Tensor.Empty(x.Shape);
+        bool recorded = Tape.Needs(x, gamma, beta);
+        Tensor? mean = recorded ? Tensor.Empty([(int)rows]) : null, rstd = recorded ? Tensor.Empty([(int)rows]) : null;
+        Kernels.Cpu.LayerNorm.Forward(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), recorded ? mean!.Pointer<float>() : null, recorded ? rstd!.Pointer<float>() : null, rows, channels, (float)eps);
+        return Tape.Record(nameof(LayerNorm), y, [x, gamma, beta], [x, gamma, mean, rstd], g =>
+        {
+            Tensor dx = Tensor.Empty(x.Shape), dGamma = Tensor.Empty(gamma.Shape), dBeta = Tensor.Empty(beta.Shape);
+            Kernels.Cpu.LayerNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), mean!.Pointer<float>(), rstd!.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels);
+            g.Set(0, dx);
+            g.Set(1, dGamma);
+            g.Set(2, dBeta);
+        });
+    }
+
+    internal static Tensor LayerNormComposed(Tensor x, Tensor gamma, Tensor beta, double eps) =>
+        Add(Multiply(Normalise(x, -1, eps), gamma), beta);
+
+    /// <summary>(x − mean) / √(variance + eps) with statistics over one axis.</summary>
+    private static Tensor Normalise(Tensor x, int axis, double eps)
+    {
+        Tensor centred = Subtract(x, Mean(x, axis));
+        Tensor variance = Mean(Multiply(centred, centred), axis);
+        return Divide(centred, Sqrt(AddScalar(variance, eps)));
+    }
+}

@@ -1,0 +1,120 @@
+using Lavt.Kernels;
+using Lavt.Kernels.Cpu;
+using Lavt.Tensors;
+
+namespace Lavt.Autograd;
+
+public static unsafe partial class Ops
+{
+    /// <summary>
+    /// y = act(x · Wᵀ + b) + residual over the last axis: x [..., K], weight [N, K] (trailing extents of 1, as of 1x1
+    /// convolutions, are allowed), bias [N], result and residual [..., N].
+    /// </summary>
+    /// <param name="x">The input.</param>
+    /// <param name="weight">The weight in PyTorch's layout.</param>
+    /// <param name="bias">The bias, or null.</param>
+    /// <param name="activation">Applied to the sum of product and bias.</param>
+    /// <param name="residual">Added at the end, or null.</param>
+    /// <param name="packed">The weight packed by <see cref="PackLinear"/>, for inference; null packs it on the fly.</param>
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, Tensor? residual = null, PackedMatrix? packed = null)
+    {
+        CheckFloat(nameof(Linear), x);
+        int k = x.Rank > 0 ? x.Shape[-1] : 0, n = weight.Shape[0];
+        if (weight.Count != (long)n * k)
+            throw new ArgumentException($"Linear: {x} does not go with a weight of shape {weight.Shape}; the last extent must be {weight.Count / Math.Max(1, n)}");
+        if (x.DType == DType.F64) return LinearComposed(x, weight, bias, activation, residual);
+
+        (x, weight) = (Contiguous(x), Contiguous(weight));
+        if (bias is not null) bias = Contiguous(bias);
+        if (residual is not null) residual = Contiguous(residual);
+        int rows = checked((int)(x.Count / Math.Max(1, k)));
+        Tensor y = Tensor.Empty(x.Shape.With(-1, n));
+        bool recorded = Tape.Needs(x, weight, bias, residual);
+        // GELU's derivative needs the sum before it; the other activations can be differentiated from their result.
+        Tensor? sums = recorded && activation == Activation.Gelu ? Tensor.Empty(y.Shape) : null;
+        Tensor? result = recorded && activation is not (Activation.None or Activation.Gelu) ? y : null;
+        Epilogue epilogue = new()
+        {
+            Bias = bias is null ? null : bias.Pointer<float>(),
+            Activation = activation,
+            Residual = residual is null ? null : residual.Pointer<float>(),
+            ResidualStride = n,
+            PreActivation = sums is null ? null : sums.Pointer<float>(),
+        };
+        if (packed is not null) Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), packed, y.Pointer<float>(), n, epilogue);
+        else Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), new Matrix(weight.Pointer<float>(), 1, k), y.Pointer<float>(), n, epilogue);
+        if (!recorded) return y;
+        if (residual is not null && result is not null)
+            throw new NotSupportedException($"Linear: the gradient of {activation} together with a residual is not implemented; add the residual separately");
+
+        return Tape.Record(nameof(Linear), y, [x, weight, bias, residual], [x, weight, sums, result], g =>
+        {
+            g.Set(3, g.Output);
+            Tensor dSums = ActivationBackward(activation, sums, result, g.Output);
+            if (g.Needs(0))
+            {
+                Tensor dx = Tensor.Empty(x.Shape);
+                Gemm.Run(rows, k, n, new Matrix(dSums.Pointer<float>(), n, 1), new Matrix(weight.Pointer<float>(), k, 1), dx.Pointer<float>(), k, default);
+                g.Set(0, dx);
+            }
+            if (g.Needs(1))
+            {
+                Tensor dWeight = Tensor.Empty(weight.Shape);
+                Gemm.Run(n, k, rows, new Matrix(dSums.Pointer<float>(), 1, n), new Matrix(x.Pointer<float>(), k, 1), dWeight.Pointer<float>(), k, default);
+                g.Set(1, dWeight);
+            }
+            if (g.Needs(2))
+            {
+                Tensor dBias = Tensor.Empty([n]);
+                ColumnSum.Run(dSums.Pointer<float>(), rows, n, dBias.Pointer<float>(), accumulate: false);
+                g.Set(2, dBias);
+            }
+        });
+    }
+
+    /// <summary>Packs a weight for <see cref="Linear"/>; worthwhile where it is used many times unchanged.</summary>
+    public static PackedMatrix PackLinear(Tensor weight)
+    {
+        int n = weight.Shape[0], k = checked((int)(weight.Count / n));
+        return PackedMatrix.Pack(new Matrix(weight.Pointer<float>(), 1, k), k, n);
+    }
+
+    internal static Tensor LinearComposed(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual)
+    {
+        Tensor matrix = Permute(Reshape(weight, [weight.Shape[0], x.Shape[-1]]), 1, 0);
+        Tensor y = x.Rank == 1 ? Reshape(MatMul(Reshape(x, [1, x.Shape[0]]), matrix), [weight.Shape[0]]) : MatMul(x, matrix);
+        if (bias is not null) y = Add(y, bias);
+        y = activation switch
+        {
+            Activation.Relu => Relu(y),
+            Activation.Gelu => Gelu(y),
+            Activation.Tanh => Tanh(y),
+            Activation.Sigmoid => Sigmoid(y),
+            _ => y,
+        };
+        return residual is null ? y : Add(y, residual);
+    }
+
+    private static Tensor ActivationBackward(Activation activation, Tensor? sums, Tensor? result, Tensor dy)
+    {
+        if (activation == Activation.None) return dy;
+        Tensor dSums = Tensor.Empty(dy.Shape);
+        float* d = dy.Pointer<float>(), to = dSums.Pointer<float>();
+        switch (activation)
+        {
+            case Activation.Gelu:
+                Elementwise.Backward<Gelu>(sums!.Pointer<float>(), null, d, to, dy.Count);
+                break;
+            case Activation.Relu:
+                Elementwise.Backward<Relu>(null, result!.Pointer<float>(), d, to, dy.Count);
+                break;
+            case Activation.Tanh:
+                Elementwise.Backward<Tanh>(null, result!.Pointer<float>(), d, to, dy.Count);
+                break;
+            default:
+                Elementwise.Backward<Sigmoid>(null, result!.Pointer<float>(), d, to, dy.Count);
+                break;
+        }
+        return dSums;
+    }
+}

@@ -1,0 +1,40 @@
+using System.CommandLine;
+using System.Globalization;
+using Lavt.Evaluation;
+using Lavt.Options;
+
+namespace Lavt.Cli;
+
+/// <summary><c>lavt bench</c>: how long a model takes on this machine.</summary>
+internal static class BenchCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var runs = new Option<int>("--runs") { HelpName = "N", Description = "How often each is measured. Default 5.", DefaultValueFactory = _ => 5 };
+        var train = new Option<bool>("--train") { Description = "Measure steps of training instead of forward passes." };
+        var command = new Command("bench", "Measures how long a model takes on this machine, with random weights.") { runs, train };
+        var flags = new FlagOptions(command);
+        HelpPage.Attach(command,
+            "lavt bench --model lavt_one --swin_type base --window12",
+            "lavt bench --model lavt --swin_type tiny --batch-size 2 --train",
+            "lavt bench --model lavt_one --swin_type base --window12 --threads 1 --runs 10");
+        command.SetAction(result => Run(flags.Read(result), result.GetValue(runs), result.GetValue(train)));
+        return command;
+    }
+
+    private static int Run(LavtOptions options, int runs, bool train)
+    {
+        if (runs < 1)
+            throw new OptionException("--runs", $"must be at least 1, got {runs}");
+        Machine.Prepare(options.Machine);
+        int batch = options.Given.Contains("--batch-size") ? options.Training.BatchSize : 1;
+        var benchmark = new ModelBenchmark(options, batch);
+        double[] seconds = train ? benchmark.TrainingStep(runs) : benchmark.Forward(runs);
+        Array.Sort(seconds);
+        int size = options.Data.ImageSize;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{(train ? "training step" : "forward pass")}, batch {batch}, {size} x {size}: median {seconds[runs / 2]:F3} s, fastest {seconds[0]:F3} s of {runs}; at most {ProcessMemory.PeakMiB} MiB"));
+        return ExitCode.Ok;
+    }
+}

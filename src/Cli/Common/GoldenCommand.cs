@@ -1,0 +1,32 @@
+using System.CommandLine;
+using Lavt.Golden;
+
+namespace Lavt.Cli;
+
+/// <summary><c>lavt golden</c>: checks the engine against files of numbers that PyTorch computed.</summary>
+internal static class GoldenCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var folder = new Argument<string>("folder") { HelpName = "DIR", Description = "Folder of golden files." };
+        var verbose = new Option<bool>("--verbose") { Description = "List the comparisons that passed, too." };
+        var command = new Command("golden", "Checks the engine against numbers that PyTorch computed.") { folder, verbose };
+        HelpPage.Attach(command, "lavt golden tests/golden", "lavt golden tests/golden/modules --verbose", "lavt golden tests/golden/full/lavt_tiny_w7_224.safetensors");
+        command.SetAction(result => Run(result.GetValue(folder)!, result.GetValue(verbose)));
+        return command;
+    }
+
+    private static int Run(string folder, bool verbose)
+    {
+        var report = new GoldenReport();
+        GoldenRunner.Run(folder, report, progress: file => Console.Error.WriteLine(file));
+        foreach (GoldenResult result in verbose ? report.Results : report.Failures)
+            Console.WriteLine($"{(result.Passed ? "pass" : "FAIL")}  {result.File}  {result.Item}: {result.Detail}");
+        foreach (string skipped in report.Skipped)
+            Console.WriteLine("skipped  " + skipped);
+        int failed = report.Failures.Count();
+        Console.WriteLine($"{report.Results.Count - failed} passed, {failed} failed, {report.Skipped.Count} skipped");
+        return failed == 0 ? ExitCode.Ok : ExitCode.Internal;
+    }
+}

@@ -1,0 +1,1 @@
+return Lavt.Cli.Programs.RunTrain(args);

@@ -1,0 +1,154 @@
+using System.Runtime.CompilerServices;
+
+namespace Lavt.Kernels.Cpu;
+
+/// <summary>
+/// The gradient that norms over the rows of a matrix share (batch norm, instance norm). With x̂ = (x − shift) · factor and g the
+/// incoming gradient: dx = scale · (g − mean(g) − x̂ · mean(g · x̂)), or scale · g where the statistics are constants.
+/// </summary>
+internal unsafe struct ColumnNormGradient
+{
+    private const int FloatsPerPiece = 16384;
+
+    /// <summary>The input, groups × rows × columns.</summary>
+    public float* X;
+
+    /// <summary>What x̂ is made with, groups × columns.</summary>
+    public float* Shift, Factor;
+
+    /// <summary>What dx is scaled with, groups × columns.</summary>
+    public float* Scale;
+
+    /// <summary>The incoming gradient, and the output behind a ReLU, where it counts only if positive (null: no ReLU).</summary>
+    public float* Dy, Rectified;
+
+    /// <summary>The result.</summary>
+    public float* Dx;
+
+    /// <summary>Σ g and Σ g · x̂ over the rows, groups × columns each: results.</summary>
+    public float* SumG, SumGx;
+
+    /// <summary>Sizes.</summary>
+    public int Groups, Columns;
+
+    /// <summary>The rows of each group.</summary>
+    public long Rows;
+
+    /// <summary>The bytes of scratch memory that <see cref="Run"/> needs.</summary>
+    public static long ScratchBytes(int groups, long rows, int columns) =>
+        (long)groups * ColumnPartials.Chunks(rows) * 2 * columns * sizeof(float);
+
+    /// <summary>Finds the sums and then dx; <paramref name="statisticsDependOnInput"/>: whether mean and deviation are those of X.</summary>
+    public readonly void Run(float* scratch, bool statisticsDependOnInput)
+    {
+        int chunks = ColumnPartials.Chunks(Rows);
+        SumBody sums = new() { Args = this, Partials = scratch, Chunks = chunks, RowsPerChunk = ColumnPartials.RowsPerChunk(Rows) };
+        SimdLoop.For(Groups * chunks, sums);
+        for (int group = 0; group < Groups; group++)
+        {
+            float* partials = scratch + (long)group * chunks * 2 * Columns;
+            ColumnPartials.Reduce(partials, chunks, 2L * Columns, SumG + (long)group * Columns, Columns);
+            ColumnPartials.Reduce(partials + Columns, chunks, 2L * Columns, SumGx + (long)group * Columns, Columns);
+        }
+        long rowsPerPiece = Math.Max(1, FloatsPerPiece / Columns);
+        int pieces = SimdLoop.Pieces(Rows, rowsPerPiece);
+        ApplyBody apply = new()
+        {
+            Args = this,
+            RowsPerPiece = rowsPerPiece,
+            PiecesPerGroup = pieces,
+            Share = statisticsDependOnInput ? 1f / Rows : 0f,
+        };
+        SimdLoop.For(Groups * pieces, apply);
+    }
+
+    private struct SumBody : ISimdLoopBody
+    {
+        public ColumnNormGradient Args;
+        public float* Partials;
+        public int Chunks;
+        public long RowsPerChunk;
+
+        public readonly void Run<V>(int index, int worker)
+            where V : struct, ISimd<V>
+        {
+            (int group, int chunk) = Math.DivRem(index, Chunks);
+            int columns = Args.Columns;
+            float* sums = Partials + (long)index * 2 * columns;
+            new Span<float>(sums, 2 * columns).Clear();
+            long last = Math.Min(Args.Rows, (chunk + 1) * RowsPerChunk);
+            for (long row = chunk * RowsPerChunk; row < last; row++)
+            {
+                long at = (group * Args.Rows + row) * columns;
+                long statistics = (long)group * columns;
+                Row<V>(Args.X + at, Args.Shift + statistics, Args.Factor + statistics, Args.Dy + at, Args.Rectified is null ? null : Args.Rectified + at, sums, columns);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static void Row<V>(float* x, float* shift, float* factor, float* dy, float* rectified, float* sums, int n)
+            where V : struct, ISimd<V>
+        {
+            float* products = sums + n;
+            int i = 0;
+            for (; i <= n - V.Width; i += V.Width)
+            {
+                V g = V.Load(dy + i);
+                if (rectified is not null) g = V.SelectLess(V.Zero, V.Load(rectified + i), g, V.Zero);
+                V normalised = (V.Load(x + i) - V.Load(shift + i)) * V.Load(factor + i);
+                V.Store(V.Load(sums + i) + g, sums + i);
+                V.Store(V.MultiplyAdd(g, normalised, V.Load(products + i)), products + i);
+            }
+            for (; i < n; i++)
+            {
+                float g = rectified is null || rectified[i] > 0 ? dy[i] : 0;
+                sums[i] += g;
+                products[i] += g * ((x[i] - shift[i]) * factor[i]);
+            }
+        }
+    }
+
+    private struct ApplyBody : ISimdLoopBody
+    {
+        public ColumnNormGradient Args;
+        public long RowsPerPiece;
+        public int PiecesPerGroup;
+        public float Share;
+
+        public readonly void Run<V>(int index, int worker)
+            where V : struct, ISimd<V>
+        {
+            (int group, int piece) = Math.DivRem(index, PiecesPerGroup);
+            long last = Math.Min(Args.Rows, (piece + 1) * RowsPerPiece);
+            for (long row = piece * RowsPerPiece; row < last; row++)
+                Row<V>(Args, group * Args.Rows + row, (long)group * Args.Columns, Share);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static void Row<V>(in ColumnNormGradient args, long row, long statistics, float share)
+            where V : struct, ISimd<V>
+        {
+            int n = args.Columns;
+            float* x = args.X + row * n, dy = args.Dy + row * n, dx = args.Dx + row * n;
+            float* rectified = args.Rectified is null ? null : args.Rectified + row * n;
+            float* shift = args.Shift + statistics, factor = args.Factor + statistics, scale = args.Scale + statistics;
+            float* sumG = args.SumG + statistics, sumGx = args.SumGx + statistics;
+            V shares = V.Broadcast(share);
+            int i = 0;
+            for (; i <= n - V.Width; i += V.Width)
+            {
+                V g = V.Load(dy + i);
+                if (rectified is not null) g = V.SelectLess(V.Zero, V.Load(rectified + i), g, V.Zero);
+                V normalised = (V.Load(x + i) - V.Load(shift + i)) * V.Load(factor + i);
+                V centred = g - V.Load(sumG + i) * shares - normalised * (V.Load(sumGx + i) * shares);
+                V.Store(centred * V.Load(scale + i), dx + i);
+            }
+            for (; i < n; i++)
+            {
+                float g = rectified is null || rectified[i] > 0 ? dy[i] : 0;
+                float normalised = (x[i] - shift[i]) * factor[i];
+                dx[i] = (g - sumG[i] * share - normalised * (sumGx[i] * share)) * scale[i];
+            }
+        }
+    }
+}

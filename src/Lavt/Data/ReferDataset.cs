@@ -1,0 +1,89 @@
+using Lavt.Tensors;
+using Lavt.Text;
+
+namespace Lavt.Data;
+
+/// <summary>The samples of one split with their sentences as word pieces, ready to be loaded at one size.</summary>
+public sealed class ReferDataset
+{
+    private readonly IReadOnlyList<ReferSample> _samples;
+    private readonly Tokens[][] _sentences;
+
+    /// <summary>Takes a split of a data set.</summary>
+    /// <param name="data">The data set.</param>
+    /// <param name="split">train, val, test, testA or testB.</param>
+    /// <param name="tokenizer">The vocabulary.</param>
+    /// <param name="imageSize">The side in pixels to which pictures and masks are squashed.</param>
+    /// <param name="maxTokens">The length of a row of word pieces; 20 in LAVT.</param>
+    /// <exception cref="DataException">There is no such split, or it is empty.</exception>
+    public ReferDataset(ReferData data, string split, BertTokenizer tokenizer, int imageSize, int maxTokens)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentOutOfRangeException.ThrowIfLessThan(imageSize, 1);
+        Data = data;
+        (Split, ImageSize, MaxTokens) = (split, imageSize, maxTokens);
+        _samples = data.Split(split);
+        _sentences = [.. _samples.Select(sample => sample.Sentences.Select(sentence => tokenizer.Encode(sentence.Raw, maxTokens)).ToArray())];
+        SentenceCount = _sentences.Sum(sentences => sentences.Length);
+    }
+
+    /// <summary>The data set that this is a split of.</summary>
+    public ReferData Data { get; }
+
+    /// <summary>The name of the split.</summary>
+    public string Split { get; }
+
+    /// <summary>The side of pictures and masks in pixels.</summary>
+    public int ImageSize { get; }
+
+    /// <summary>The length of a row of word pieces.</summary>
+    public int MaxTokens { get; }
+
+    /// <summary>The number of samples (objects).</summary>
+    public int Count => _samples.Count;
+
+    /// <summary>The number of sentences of all samples.</summary>
+    public int SentenceCount { get; }
+
+    /// <summary>A sample.</summary>
+    public ReferSample this[int index] => _samples[index];
+
+    /// <summary>The sentences of a sample as word pieces, in the order of <see cref="ReferSample.Sentences"/>.</summary>
+    public IReadOnlyList<Tokens> Sentences(int index) => _sentences[index];
+
+    /// <summary>
+    /// What an epoch of training reads: every sample once, in an order that depends on seed and epoch alone, each with one
+    /// of its sentences, which depends on seed, epoch and sample.
+    /// </summary>
+    /// <param name="seed">The seed of the run.</param>
+    /// <param name="epoch">The epoch, from 0.</param>
+    public SampleChoice[] TrainingPlan(ulong seed, int epoch)
+    {
+        int[] order = new RandomSource(DataSeed(seed), OrderStream(epoch)).Permutation(Count);
+        return [.. order.Select(index => new SampleChoice(index, RandomSentence(index, seed, epoch)))];
+    }
+
+    /// <summary>Every sample in order with one of its sentences, as the published code evaluates while it trains.</summary>
+    /// <param name="seed">The seed of the run.</param>
+    /// <param name="epoch">The epoch, from 0.</param>
+    public SampleChoice[] ValidationPlan(ulong seed, int epoch) =>
+        [.. Enumerable.Range(0, Count).Select(index => new SampleChoice(index, RandomSentence(index, seed, epoch)))];
+
+    /// <summary>Every sentence of every sample in order, which is what published figures are measured on.</summary>
+    public SampleChoice[] EvaluationPlan() =>
+        [.. Enumerable.Range(0, Count).SelectMany(index => Enumerable.Range(0, _sentences[index].Length).Select(sentence => new SampleChoice(index, sentence)))];
+
+    private int RandomSentence(int index, ulong seed, int epoch) =>
+        (int)(Philox.Block(DataSeed(seed), OrderStream(epoch) + 1, (ulong)index).X % (uint)_sentences[index].Length);
+
+    /// <summary>Keeps these numbers apart from those that the model draws with the same seed.</summary>
+    private static ulong DataSeed(ulong seed) => seed ^ 0x6174_6144_7473_6F4CUL;
+
+    private static ulong OrderStream(int epoch) => 2UL * (uint)epoch;
+}
+
+/// <summary>One of the sentences of a sample.</summary>
+/// <param name="Sample">The index of the sample in its <see cref="ReferDataset"/>.</param>
+/// <param name="Sentence">The index of the sentence in the sample.</param>
+public readonly record struct SampleChoice(int Sample, int Sentence);

@@ -1,0 +1,166 @@
+using System.Diagnostics;
+using Lavt.Data;
+using Lavt.Imaging;
+using Lavt.Metrics;
+using Lavt.Models;
+using Lavt.Tensors;
+
+namespace Lavt.Evaluation;
+
+/// <summary>A mask that the model predicted for a sentence.</summary>
+/// <param name="Sample">The object that is meant.</param>
+/// <param name="SentenceIndex">Which of the object's sentences, from 0.</param>
+/// <param name="Mask">The mask at the picture's own size; filled anew for the next sentence.</param>
+public readonly record struct EvaluatedMask(ReferSample Sample, int SentenceIndex, Mask Mask);
+
+/// <summary>Evaluates a model on sentences of a data set, at the model's input size and at the pictures' own sizes.</summary>
+/// <param name="model">The model; it is put into evaluation mode.</param>
+/// <param name="dataset">The samples.</param>
+/// <param name="batchSize">How many sentences go through the model together; their number changes no result.</param>
+/// <param name="loadingThreads">Threads that read pictures ahead.</param>
+public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSize, int loadingThreads)
+{
+    private readonly BatchLoader _loader = new(dataset, batchSize, loadingThreads);
+    private readonly Mask _prediction = new();
+    private readonly Mask _originalPrediction = new();
+
+    /// <summary>Gives each object a sentence of another object of its picture.</summary>
+    public bool SwapSentences { get; init; }
+
+    /// <summary>Gets the number of sentences done and that of all, after every batch.</summary>
+    public Action<int, int>? Progress { get; init; }
+
+    /// <summary>Gets every mask.</summary>
+    public Action<EvaluatedMask>? MaskReady { get; init; }
+
+    /// <summary>Evaluates the items of a plan. Samples that cannot be read are left out and named in the report.</summary>
+    /// <exception cref="OperationCanceledException">A stop was asked for.</exception>
+    public EvaluationReport Run(SampleChoice[] plan, CancellationToken stop)
+    {
+        long started = Stopwatch.GetTimestamp();
+        SentenceSwap? swap = SwapSentences ? new SentenceSwap(dataset) : null;
+        plan = swap?.Possible(plan) ?? plan;
+        var tally = new Tally();
+        model.SetMode(training: false);
+        foreach (Batch batch in ReadPastBroken(plan, tally.Broken))
+        {
+            stop.ThrowIfCancellationRequested();
+            swap?.Apply(batch);
+            using (MemoryScope scope = MemoryScope.Begin())
+                Compare(batch, Forward(batch), swap, tally);
+            Progress?.Invoke(tally.Results.Count, plan.Length);
+        }
+        return new EvaluationReport
+        {
+            Dataset = dataset.Data.Dataset,
+            SplitBy = dataset.Data.SplitBy,
+            Split = dataset.Split,
+            Checkpoint = "",
+            ImageSize = dataset.ImageSize,
+            SwappedSentences = SwapSentences,
+            Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds,
+            PeakMemoryMiB = ProcessMemory.PeakMiB,
+            Scores = Scores.Of(tally.Measures),
+            OriginalSizeScores = Scores.Of(tally.OriginalMeasures),
+            BrokenSamples = tally.Broken,
+            Results = tally.Results,
+        };
+    }
+
+    /// <summary>Logits [B, S, S, 2]. What does not depend on the sentence is computed once per picture.</summary>
+    private Tensor Forward(Batch batch)
+    {
+        int[] firstOfPicture = new int[batch.Count];
+        List<int> pictures = [];
+        for (int item = 0; item < batch.Count; item++)
+        {
+            if (item == 0 || ImageOf(batch, item) != ImageOf(batch, item - 1))
+                pictures.Add(item);
+            firstOfPicture[item] = pictures.Count - 1;
+        }
+        FeatureMap prefix = model.Backbone.Prefix(Rows(BatchTensors.Pictures(batch), pictures));
+        if (pictures.Count < batch.Count)
+            prefix = prefix with { Tokens = Rows(prefix.Tokens, firstOfPicture) };
+        Tensor mask = BatchTensors.TokenMask(batch);
+        Tensor language = model.TextEncoder.Forward(BatchTensors.TokenIds(batch), mask);
+        return model.Forward(prefix, batch.ImageSize, batch.ImageSize, language, mask);
+    }
+
+    private long ImageOf(Batch batch, int item) => dataset[batch.Choices[item].Sample].Image.Id;
+
+    /// <summary>The entries of the first axis with the given numbers.</summary>
+    private static Tensor Rows(Tensor tensor, IReadOnlyList<int> rows)
+    {
+        if (rows.Count == tensor.Shape[0])
+            return tensor;
+        int length = checked((int)(tensor.Count / tensor.Shape[0]));
+        Tensor chosen = Tensor.Empty([rows.Count, length]);
+        for (int i = 0; i < rows.Count; i++)
+            tensor.Span<float>().Slice(rows[i] * length, length).CopyTo(chosen.Span<float>()[(i * length)..]);
+        return tensor.Rank == 3
+            ? chosen.ViewAs([rows.Count, tensor.Shape[1], tensor.Shape[2]])
+            : chosen.ViewAs([rows.Count, tensor.Shape[1], tensor.Shape[2], tensor.Shape[3]]);
+    }
+
+    private void Compare(Batch batch, Tensor logits, SentenceSwap? swap, Tally tally)
+    {
+        int plane = batch.ImageSize * batch.ImageSize;
+        for (int item = 0; item < batch.Count; item++)
+        {
+            SampleChoice choice = batch.Choices[item], said = swap?.Swapped(choice) ?? choice;
+            ReferSample sample = dataset[choice.Sample];
+            string text = dataset[said.Sample].Sentences[said.Sentence].Raw;
+            PredictedMask.Read(logits, item, _prediction);
+            MaskOverlap overlap = tally.Measures.Add(_prediction.Pixels, batch.Masks.Slice(item * plane, plane));
+            Mask truth = batch.Truth(item);
+            PredictedMask.Read(logits, item, truth.Rows, truth.Columns, _originalPrediction);
+            MaskOverlap original = tally.OriginalMeasures.Add(_originalPrediction.Pixels, truth.Pixels);
+            tally.Results.Add(new SentenceResult(
+                sample.RefId, choice.Sentence, text, overlap.Intersection, overlap.Union, overlap.Iou,
+                original.Intersection, original.Union, original.Iou));
+            MaskReady?.Invoke(new EvaluatedMask(sample, choice.Sentence, _originalPrediction));
+        }
+    }
+
+    /// <summary>The batches of a plan. A sample that cannot be read is noted, and reading goes on behind it.</summary>
+    private IEnumerable<Batch> ReadPastBroken(SampleChoice[] plan, List<string> broken)
+    {
+        while (plan.Length > 0)
+        {
+            int done = 0;
+            DataException? failure = null;
+            using IEnumerator<Batch> batches = _loader.Read(plan, dropLast: false).GetEnumerator();
+            while (true)
+            {
+                try
+                {
+                    if (!batches.MoveNext())
+                        yield break;
+                }
+                catch (DataException caught) when (plan.Any(choice => IsOf(caught, choice)))
+                {
+                    failure = caught;
+                    break;
+                }
+                done += batches.Current.Count;
+                yield return batches.Current;
+            }
+            broken.Add(failure.Problem.ToString());
+            plan = [.. plan[done..].Where(choice => !IsOf(failure, choice))];
+        }
+    }
+
+    private bool IsOf(DataException failure, SampleChoice choice) => dataset[choice.Sample].Place == failure.Problem.Place;
+
+    /// <summary>What has been counted so far.</summary>
+    private sealed class Tally
+    {
+        public SegmentationMeasures Measures { get; } = new();
+
+        public SegmentationMeasures OriginalMeasures { get; } = new();
+
+        public List<SentenceResult> Results { get; } = [];
+
+        public List<string> Broken { get; } = [];
+    }
+}

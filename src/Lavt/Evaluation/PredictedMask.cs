@@ -1,0 +1,29 @@
+using Lavt.Autograd;
+using Lavt.Imaging;
+using Lavt.Tensors;
+
+namespace Lavt.Evaluation;
+
+/// <summary>Makes masks of logits: a pixel belongs to the object where class 1 has the larger logit.</summary>
+internal static class PredictedMask
+{
+    /// <summary>The mask of one item at the size of the logits.</summary>
+    /// <param name="logits">[B, H, W, 2].</param>
+    /// <param name="item">Which of the B items.</param>
+    /// <param name="mask">Gets size and pixels.</param>
+    public static void Read(Tensor logits, int item, Mask mask)
+    {
+        mask.Reshape(logits.Shape[1], logits.Shape[2]);
+        Span<byte> pixels = mask.Pixels;
+        ReadOnlySpan<float> values = logits.Span<float>().Slice(item * 2 * pixels.Length, 2 * pixels.Length);
+        for (int i = 0; i < pixels.Length; i++)
+            pixels[i] = values[2 * i + 1] > values[2 * i] ? (byte)1 : (byte)0;
+    }
+
+    /// <summary>The mask of one item at another size; the logits are resized before they are compared.</summary>
+    public static void Read(Tensor logits, int item, int rows, int columns, Mask mask)
+    {
+        using MemoryScope scope = MemoryScope.Begin();
+        Read(Ops.Bilinear(logits.ViewSlice(0, item, 1), rows, columns), 0, mask);
+    }
+}

@@ -1,0 +1,137 @@
+using Lavt.Autograd;
+using Lavt.Models;
+using Lavt.Nn;
+using Lavt.Options;
+using Lavt.Tensors;
+
+namespace Lavt.Golden;
+
+/// <summary>Checks single modules: results, gradients of inputs and parameters, batch-norm buffers.</summary>
+internal static class ModuleChecks
+{
+    private static readonly int[] ToChannelsLast = [0, 2, 3, 1];
+    private static readonly int[] ToChannelsFirst = [0, 3, 1, 2];
+
+    /// <summary>Checks one file of the folder <c>modules</c>.</summary>
+    public static void Run(GoldenFile file, GoldenReport report)
+    {
+        using MemoryScope scope = MemoryScope.Begin();
+        string module = file["module"];
+        RandomSource random = new(0);
+        if (module.StartsWith("Swin block, 2-D", StringComparison.Ordinal)) SwinBlockCheck(file, report, random);
+        else if (module == "patch embedding" && file.InputShape("x").Rank == 4) PatchEmbeddingCheck(file, report, random);
+        else if (module == "patch merging" && file.InputShape("x").Rank == 3) PatchMergingCheck(file, report, random);
+        else if (module == "PWAM" || module.StartsWith("PWAM with ", StringComparison.Ordinal)) PwamCheck(file, report, random);
+        else if (module == "mask decoder") DecoderCheck(file, report, random);
+        else if (module.StartsWith("BERT encoder", StringComparison.Ordinal)) BertCheck(file, report, random);
+        else if (module.StartsWith("--loss ", StringComparison.Ordinal)) LossCheck.Run(file, report);
+        else report.Skip(file.Name, $"'{module}' is not a part of this build");
+    }
+
+    private static void SwinBlockCheck(GoldenFile file, GoldenReport report, RandomSource random)
+    {
+        SwinBlock block = new(file.Int("dim"), file.Int("heads"), file.Int("window"), file.Int("shift"), 0, random);
+        Compare(file, report, block, ["x"], [null], leaves => block.Forward(leaves[0], file.Int("height"), file.Int("width")), null);
+    }
+
+    private static void PatchEmbeddingCheck(GoldenFile file, GoldenReport report, RandomSource random)
+    {
+        PatchEmbedding embedding = new(file.Int("embed_dim"), random);
+        Shape expected = file.Read("output.0").Shape;
+        Compare(file, report, embedding, ["x"], [null], leaves => Ops.Reshape(embedding.Forward(leaves[0]), [expected[0], expected[2], expected[3], expected[1]]), ToChannelsFirst);
+    }
+
+    private static void PatchMergingCheck(GoldenFile file, GoldenReport report, RandomSource random)
+    {
+        PatchMerging merging = new(file.Int("dim"), random);
+        Compare(file, report, merging, ["x"], [null], leaves => merging.Forward(leaves[0], file.Int("height"), file.Int("width")), null);
+    }
+
+    private static void PwamCheck(GoldenFile file, GoldenReport report, RandomSource random)
+    {
+        string module = file["module"];
+        ModelOptions options = ModelOptions.Parse(module.StartsWith("PWAM with ", StringComparison.Ordinal) ? module["PWAM with ".Length..] : "");
+        int heads = file.Has("heads") ? file.Int("heads") : 1;
+        Pwam pwam = new(file.Int("dim"), file.Int("language_dim"), heads, options.Fuse, options.AttentionNorm, 0, random);
+        Shape words = file.InputShape("l_mask");
+        Tensor mask = Masks.FirstWords(words[0], words[1], file);
+        Compare(file, report, pwam, ["x", "l"], [null, [0, 2, 1]], leaves => pwam.Forward(leaves[0], leaves[1], mask), null);
+    }
+
+    private static void DecoderCheck(GoldenFile file, GoldenReport report, RandomSource random)
+    {
+        string options = file["options"];
+        bool lazy = options.Contains("lazy", StringComparison.Ordinal), last = options.Contains("seg_last", StringComparison.Ordinal);
+        bool interpolate = last || options.Contains("interpolate", StringComparison.Ordinal);
+        MaskDecoder decoder = new(file.Int("c4_dims"), lazy, interpolate, last, random);
+        decoder.SetTraining(!file["mode"].StartsWith("evaluation", StringComparison.Ordinal));
+        string[] inputs = lazy ? ["x_c4", "x_c3", "x_c2"] : ["x_c4", "x_c3", "x_c2", "x_c1"];
+        int[]?[] layouts = [.. inputs.Select(_ => ToChannelsLast)];
+        Compare(file, report, decoder, inputs, layouts, leaves => decoder.Forward(lazy ? null : leaves[3], leaves[2], leaves[1], leaves[0]), ToChannelsFirst);
+    }
+
+    private static void BertCheck(GoldenFile file, GoldenReport report, RandomSource random)
+    {
+        BertOptions options = new()
+        {
+            VocabularySize = file.Int("vocab"),
+            HiddenSize = file.Int("hidden"),
+            Layers = file.Int("layers"),
+            Heads = file.Int("heads"),
+            IntermediateSize = file.Int("intermediate"),
+            Positions = file.Int("positions"),
+            LayerNormEpsilon = file.Double("layer_norm_eps"),
+        };
+        Bert bert = new(options, random);
+        Shape shape = file.InputShape("ids");
+        Tensor mask = Masks.FirstWords(shape[0], shape[1], file);
+        Tensor ids = Deterministic.Integers("input.ids", shape, 0, options.VocabularySize);
+        Compare(file, report, bert, [], [], _ => bert.Forward(ids, mask), null);
+    }
+
+    /// <summary>Runs a module forwards and backwards and compares everything that the file holds.</summary>
+    /// <param name="file">The golden file.</param>
+    /// <param name="report">Where the results go.</param>
+    /// <param name="module">The module, whose parameters are set here.</param>
+    /// <param name="inputs">The names of the inputs that have gradients.</param>
+    /// <param name="layouts">For each input the order of PyTorch's axes in our layout; null: the same.</param>
+    /// <param name="forward">Computes the result from the inputs.</param>
+    /// <param name="outputLayout">The order of our result's axes in PyTorch's layout; null: the same.</param>
+    private static void Compare(GoldenFile file, GoldenReport report, Module module, string[] inputs, int[]?[] layouts, Func<Tensor[], Tensor> forward, int[]? outputLayout)
+    {
+        file.SetParameters(module, report);
+        using Tape tape = Tape.Begin();
+        Tensor[] leaves = [.. inputs.Select((name, i) => Permuted(file.Input(name), layouts[i]).RequireGradient())];
+        Tensor output = forward(leaves);
+        if (outputLayout is not null) output = Ops.Permute(output, outputLayout);
+        Tensor expected = file.Read("output.0");
+        report.Compare(file.Name, "output.0", output, expected, file.Error("output.0"));
+        tape.Backward(output, Deterministic.Uniform("output.0.gradient", expected.Shape));
+
+        Dictionary<string, Tensor> state = module.State().ToDictionary(e => e.Name, e => e.Value);
+        foreach (string name in file.Tensors.Where(n => n != "output.0"))
+        {
+            Tensor? actual;
+            if (name.StartsWith("gradient.parameter.", StringComparison.Ordinal)) actual = state.GetValueOrDefault(name["gradient.parameter.".Length..])?.Gradient();
+            else if (name.StartsWith("buffer.", StringComparison.Ordinal)) actual = state.GetValueOrDefault(name["buffer.".Length..]);
+            else actual = InputGradient(name["gradient.".Length..]);
+            Tensor value = file.Read(name);
+            if (actual is not null && actual.Count == 1) actual = actual.ViewAs(value.Shape);
+            report.Compare(file.Name, name, actual, value, file.Error(name));
+        }
+        module.ClearGradients();
+        foreach (Tensor leaf in leaves) leaf.ClearGradient();
+
+        Tensor? InputGradient(string input)
+        {
+            int index = Array.IndexOf(inputs, input);
+            if (index < 0 || leaves[index].Gradient() is not { } gradient) return null;
+            if (layouts[index] is not { } layout) return gradient;
+            int[] inverse = new int[layout.Length];
+            for (int i = 0; i < layout.Length; i++) inverse[layout[i]] = i;
+            return gradient.ViewPermuted(inverse);
+        }
+    }
+
+    private static Tensor Permuted(Tensor tensor, int[]? axes) => axes is null ? tensor : tensor.ViewPermuted(axes).Copy();
+}

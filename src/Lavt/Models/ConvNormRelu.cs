@@ -1,0 +1,72 @@
+using Lavt.Autograd;
+using Lavt.Nn;
+using Lavt.Tensors;
+using PackedConv = Lavt.Kernels.Cpu.PackedConv;
+
+namespace Lavt.Models;
+
+/// <summary>
+/// 3x3 convolution, batch norm, ReLU. For inference the norm is folded into the convolution: its scale into the weights,
+/// its shift into a bias.
+/// </summary>
+/// <remarks>No module of its own: the decoder registers the two layers under the names of the published code.</remarks>
+internal sealed class ConvNormRelu
+{
+    private readonly FoldedConvolution _folded;
+
+    public ConvNormRelu(int input, int output, RandomSource random)
+    {
+        Convolution = new Conv3x3(input, output, random);
+        Norm = new BatchNorm(output);
+        _folded = new FoldedConvolution(Convolution, Norm);
+        Convolution.WeightsWereChanged += _folded.Forget;
+    }
+
+    public Conv3x3 Convolution { get; }
+
+    public BatchNorm Norm { get; }
+
+    /// <summary>[B, H, W, input] to [B, H, W, output].</summary>
+    public Tensor Forward(Tensor x)
+    {
+        if (!Norm.Training && Tape.Current is null && x.DType == DType.F32) return _folded.Forward(x);
+        using MemoryScope scope = MemoryScope.Begin();
+        return scope.Return(Norm.Forward(Convolution.Forward(x), relu: true));
+    }
+
+    /// <summary>The two layers as one convolution.</summary>
+    private sealed class FoldedConvolution(Conv3x3 convolution, BatchNorm norm)
+    {
+        private PackedConv? _weight;
+        private Tensor? _shift;
+
+        public Tensor Forward(Tensor x)
+        {
+            if (_weight is null) Fold();
+            return Ops.Conv3x3Inference(x, _weight!, _shift!, relu: true);
+        }
+
+        public void Forget()
+        {
+            _weight?.Dispose();
+            _weight = null;
+            _shift = null;
+        }
+
+        private void Fold()
+        {
+            using MemoryScope scope = MemoryScope.Begin();
+            int cout = convolution.Weight.Shape[0], cin = convolution.Weight.Shape[1];
+            Tensor weight = convolution.Weight.Copy(), shift = scope.Return(Tensor.Empty([cout])).Persist();
+            Span<float> w = weight.Span<float>(), b = shift.Span<float>();
+            for (int o = 0; o < cout; o++)
+            {
+                double scale = norm.Weight.Span<float>()[o] / Math.Sqrt(norm.RunningVariance.Span<float>()[o] + BatchNorm.Epsilon);
+                b[o] = (float)(norm.Bias.Span<float>()[o] - norm.RunningMean.Span<float>()[o] * scale);
+                foreach (ref float value in w.Slice(o * cin * 9, cin * 9)) value = (float)(value * scale);
+            }
+            _weight = Ops.PackConv3x3(weight);
+            _shift = shift;
+        }
+    }
+}

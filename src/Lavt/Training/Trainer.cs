@@ -1,0 +1,266 @@
+using System.Diagnostics;
+using System.Globalization;
+using Lavt.Autograd;
+using Lavt.Data;
+using Lavt.Evaluation;
+using Lavt.Losses;
+using Lavt.Models;
+using Lavt.Nn;
+using Lavt.Options;
+using Lavt.Tensors;
+using Lavt.Text;
+using Lavt.Weights;
+
+namespace Lavt.Training;
+
+/// <summary>
+/// Trains a model: epochs over a random sentence of each object, an evaluation of the validation split and a checkpoint
+/// after each. A run that was stopped goes on from its checkpoint with the same bits as one that was not.
+/// </summary>
+public sealed class Trainer
+{
+    private readonly LavtOptions _options;
+    private readonly ITrainingObserver _observer;
+    private readonly RunFiles _files;
+    private readonly ReferDataset _training;
+    private readonly ReferDataset _validation;
+    private readonly BatchLoader _loader;
+    private readonly LavtModel _model;
+    private readonly AdamW _optimizer;
+    private readonly PolynomialSchedule _schedule;
+    private readonly int _stepsPerEpoch;
+    private readonly Stopwatch _running = new();
+    private readonly long _firstStep;
+    private TrainingPosition _position;
+
+    /// <summary>Opens data and weights.</summary>
+    /// <param name="options">The command line.</param>
+    /// <param name="observer">Is told what happens.</param>
+    /// <exception cref="OptionException">A flag is wrong.</exception>
+    /// <exception cref="DataException">The data set is missing or broken.</exception>
+    /// <exception cref="Nn.Weights.WeightFileException">A weight file is missing or broken, or does not fit.</exception>
+    public Trainer(LavtOptions options, ITrainingObserver observer)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        TrainingOptions training = options.Training;
+        _observer = observer;
+        using MemoryScope scope = MemoryScope.Begin();
+        LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? LavtCheckpoint.Read(options.Weights.Resume) : null;
+        _model = checkpoint is null ? ModelStart.New(options) : ModelStart.Resume(checkpoint, options);
+        _options = options with { Model = _model.Options };
+
+        BertTokenizer tokenizer = ReferDatasets.LoadTokenizer(options.Data, _model.Options.Bert);
+        _training = ReferDatasets.Open(options.Data, "train", tokenizer);
+        _validation = ReferDatasets.Open(options.Data, "val", tokenizer);
+        _loader = new BatchLoader(_training, training.BatchSize, options.Data.Workers);
+        _stepsPerEpoch = StepsPerEpoch(Math.Min(_training.Count, training.LimitTrain ?? int.MaxValue));
+
+        _schedule = new PolynomialSchedule(training.LearningRate, (long)training.Epochs * _stepsPerEpoch, training.FixedLearningRate ? 0 : 0.9);
+        _optimizer = new AdamW(
+            ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
+        _position = checkpoint is null ? new TrainingPosition() : TrainingCheckpoint.Restore(checkpoint, _optimizer);
+        _firstStep = _position.Step;
+        _files = new RunFiles(training);
+    }
+
+    /// <summary>The files that the run writes.</summary>
+    public RunFiles Files => _files;
+
+    private ulong Seed => (ulong)_options.Training.Seed;
+
+    private int BatchesPerEpoch => _stepsPerEpoch * _options.Training.Accumulate;
+
+    /// <summary>Trains until the last epoch, or until a stop is asked for; then a checkpoint is written first.</summary>
+    /// <exception cref="DivergedException">The loss is no longer a number.</exception>
+    /// <exception cref="IOException">A checkpoint could not be written; the one before is whole.</exception>
+    public TrainingResult Run(CancellationToken stop)
+    {
+        _files.RemoveLeftovers();
+        using var log = new TrainingLog(_files.LogFolder, _position.Step);
+        Introduce(log);
+        Generator.Current = new RandomSource(DropoutSeed(Seed), _position.NextRandom);
+        _running.Start();
+        while (_position.Epoch < _options.Training.Epochs)
+        {
+            if (!TrainEpoch(log, stop) || !FinishEpoch(log, stop))
+            {
+                Save(_files.Last);
+                Say(log, $"stopped at step {_position.Step}; go on with --resume {_files.Last}");
+                return Result(isFinished: false);
+            }
+        }
+        return Result(isFinished: true);
+    }
+
+    private int StepsPerEpoch(int samples)
+    {
+        TrainingOptions training = _options.Training;
+        int steps = _loader.BatchCount(samples, dropLast: true) / training.Accumulate;
+        return steps > 0
+            ? steps
+            : throw new OptionException("--batch-size", $"{training.Accumulate} x {training.BatchSize} samples per step are more than the {samples} of the split; lower --batch-size or --accumulate");
+    }
+
+    /// <summary>Keeps these numbers apart from those that made the weights.</summary>
+    private static ulong DropoutSeed(ulong seed) => seed ^ 0x74756F_706F7244UL;
+
+    private TrainingResult Result(bool isFinished) => new(isFinished, _files.Last, _files.Best, _position.BestOverallIou);
+
+    /// <summary>Makes the steps that the epoch still lacks; false if a stop was asked for.</summary>
+    private bool TrainEpoch(TrainingLog log, CancellationToken stop)
+    {
+        _model.SetMode(training: true);
+        SampleChoice[] plan = Limited(_training.TrainingPlan(Seed, _position.Epoch), _options.Training.LimitTrain);
+        using IEnumerator<Batch> batches = _loader.Read(plan, dropLast: true, _position.Batch).GetEnumerator();
+        while (_position.Batch < BatchesPerEpoch)
+        {
+            if (stop.IsCancellationRequested)
+                return false;
+            StepRecord step = Step(batches);
+            _position = _position with
+            {
+                Batch = _position.Batch + _options.Training.Accumulate,
+                Step = step.Step,
+                NextRandom = Generator.Current.Next,
+            };
+            log.Add(step);
+            Report(log, step);
+        }
+        return true;
+    }
+
+    private StepRecord Step(IEnumerator<Batch> batches)
+    {
+        long started = Stopwatch.GetTimestamp(), waited = 0;
+        double loss = 0;
+        _optimizer.LearningRate = _schedule.Rate(_position.Step);
+        for (int i = 0; i < _options.Training.Accumulate; i++)
+        {
+            long before = Stopwatch.GetTimestamp();
+            batches.MoveNext();
+            waited += Stopwatch.GetTimestamp() - before;
+            loss += AddGradients(batches.Current) / _options.Training.Accumulate;
+        }
+        long step = _position.Step + 1;
+        if (!double.IsFinite(loss))
+            throw new DivergedException(step, loss, File.Exists(_files.Last) ? _files.Last : null);
+        _optimizer.Step();
+        _model.ClearGradients();
+        _model.TextEncoder.ClearGradients();
+        return new StepRecord
+        {
+            Step = step,
+            Epoch = _position.Epoch,
+            Loss = loss,
+            LearningRate = _optimizer.LearningRate,
+            Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds,
+            DataSeconds = (double)waited / Stopwatch.Frequency,
+            MemoryMiB = ProcessMemory.CurrentMiB,
+        };
+    }
+
+    /// <summary>Forward and backward pass of one batch; returns its loss.</summary>
+    private double AddGradients(Batch batch)
+    {
+        using MemoryScope scope = MemoryScope.Begin();
+        using Tape tape = Tape.Begin();
+        Tensor mask = BatchTensors.TokenMask(batch);
+        Tensor language = _model.TextEncoder.Forward(BatchTensors.TokenIds(batch), mask);
+        Tensor logits = _model.Forward(BatchTensors.Pictures(batch), language, mask);
+        Tensor loss = SegmentationLoss.Compute(_options.Training, logits, BatchTensors.Masks(batch));
+        double value = loss.Item<float>();
+        tape.Backward(_options.Training.Accumulate == 1 ? loss : Ops.Scale(loss, 1.0 / _options.Training.Accumulate));
+        return value;
+    }
+
+    /// <summary>Evaluates and saves; false if a stop was asked for, then the epoch counts as not finished.</summary>
+    private bool FinishEpoch(TrainingLog log, CancellationToken stop)
+    {
+        int epoch = _position.Epoch;
+        bool isBest = false;
+        double best = _position.BestOverallIou;
+        if ((epoch + 1) % _options.Training.ValidateEvery == 0 || epoch + 1 == _options.Training.Epochs)
+        {
+            if (Validate(stop) is not { } report)
+                return false;
+            isBest = report.Scores.OverallIou > best;
+            best = Math.Max(best, report.Scores.OverallIou);
+            Log(log, epoch, report, isBest);
+        }
+        _position = _position with { Epoch = epoch + 1, Batch = 0, BestOverallIou = best };
+        string file = _files.OfEpoch(epoch);
+        Save(file);
+        RunFiles.Link(file, _files.Last);
+        if (isBest)
+            RunFiles.Link(file, _files.Best);
+        _files.Prune();
+        return true;
+    }
+
+    private EvaluationReport? Validate(CancellationToken stop)
+    {
+        var evaluator = new Evaluator(_model, _validation, _options.Training.BatchSize, _options.Data.Workers)
+        {
+            Progress = (done, total) => _observer.Progress(new TrainingProgress("validation", done, total, null, null)),
+        };
+        try
+        {
+            return evaluator.Run(Limited(_validation.EvaluationPlan(), _options.Training.LimitValidation), stop);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
+    private void Save(string file) => TrainingCheckpoint.Save(file, _model, _optimizer, _position, _options);
+
+    /// <summary>The items of the first samples.</summary>
+    private static SampleChoice[] Limited(SampleChoice[] plan, int? samples) =>
+        samples is { } limit ? [.. plan.Where(choice => choice.Sample < limit)] : plan;
+
+    private void Introduce(TrainingLog log)
+    {
+        long parameters = _optimizer.Parameters.Sum(parameter => parameter.Value.Count);
+        Say(log, $"{_training.Data.Dataset} ({_training.Data.SplitBy}): {_training.Count} objects to train on, {_validation.Count} to validate on");
+        Say(log, string.Create(CultureInfo.InvariantCulture, $"{parameters / 1e6:F1} million parameters are trained, {_options.Training.Epochs} epochs of {_stepsPerEpoch} steps"));
+        if (_position.Step > 0)
+            Say(log, $"going on behind step {_position.Step} of {_options.Weights.Resume}");
+    }
+
+    private void Report(TrainingLog log, StepRecord step)
+    {
+        long total = (long)_options.Training.Epochs * _stepsPerEpoch;
+        TimeSpan remaining = _running.Elapsed / (step.Step - _firstStep) * (total - step.Step);
+        int inEpoch = _position.Batch / _options.Training.Accumulate;
+        string stage = $"epoch {step.Epoch + 1}/{_options.Training.Epochs}";
+        _observer.Progress(new TrainingProgress(stage, inEpoch, _stepsPerEpoch, step.Loss, remaining));
+        if (step.Step % _options.Training.PrintEvery != 0)
+            return;
+        Say(log, string.Create(CultureInfo.InvariantCulture,
+            $"{stage}  step {inEpoch}/{_stepsPerEpoch}  loss {step.Loss:F4}  lr {step.LearningRate:0.###E+0}  {step.Seconds:F2} s  data {step.DataSeconds:F2} s  {step.MemoryMiB} MiB  eta {remaining:d\\.hh\\:mm\\:ss}"));
+    }
+
+    private void Log(TrainingLog log, int epoch, EvaluationReport report, bool isBest)
+    {
+        foreach (string broken in report.BrokenSamples)
+            Say(log, "left out: " + broken);
+        Say(log, string.Create(CultureInfo.InvariantCulture,
+            $"epoch {epoch + 1}  val mean IoU {report.Scores.MeanIou:F2}  overall IoU {report.Scores.OverallIou:F2}{(isBest ? "  best so far" : "")}  {report.Seconds:F1} s"));
+        log.Add(new ValidationRecord
+        {
+            Step = _position.Step,
+            Epoch = epoch,
+            Sentences = report.Results.Count,
+            MeanIou = report.Scores.MeanIou,
+            OverallIou = report.Scores.OverallIou,
+            IsBest = isBest,
+        });
+    }
+
+    private void Say(TrainingLog log, string line)
+    {
+        log.Add(line);
+        _observer.Line(line);
+    }
+}

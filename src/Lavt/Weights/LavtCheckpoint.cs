@@ -1,0 +1,76 @@
+using Lavt.Nn.Weights;
+using Lavt.Tensors;
+
+namespace Lavt.Weights;
+
+/// <summary>
+/// What a LAVT checkpoint holds: <c>model</c>, for <c>--model lavt</c> also <c>bert_model</c>, and, if it can be resumed,
+/// <c>optimizer</c>, <c>lr_scheduler</c>, <c>epoch</c> and <c>args</c>; ours add <c>lavt</c> with the random state and the
+/// best score.
+/// </summary>
+public sealed class LavtCheckpoint
+{
+    private LavtCheckpoint(string file, IReadOnlyDictionary<string, Tensor> model, IReadOnlyDictionary<string, Tensor>? bert, PickleDict tree)
+    {
+        (File, Model, Bert, Tree) = (file, model, bert, tree);
+        Args = tree.TryGetValue("args", out object? args) ? PthFile.AsNamespace(args) : null;
+    }
+
+    /// <summary>The file's path.</summary>
+    public string File { get; }
+
+    /// <summary>The model's tensors.</summary>
+    public IReadOnlyDictionary<string, Tensor> Model { get; }
+
+    /// <summary>The tensors of the text encoder beside the model, if there is one.</summary>
+    public IReadOnlyDictionary<string, Tensor>? Bert { get; }
+
+    /// <summary>The command line that the model was trained with, if the file says.</summary>
+    public PickleDict? Args { get; }
+
+    /// <summary>Everything in the file.</summary>
+    public PickleDict Tree { get; }
+
+    /// <summary>Reads a <c>.pth</c> or <c>.safetensors</c> file.</summary>
+    /// <exception cref="WeightFileException">The file is broken, or holds no model.</exception>
+    public static LavtCheckpoint Read(string path)
+    {
+        if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return ReadSafetensors(path);
+        object? root = PthFile.Read(path);
+        if (root is not PickleDict tree)
+            throw new WeightFileException(path, "holds no dictionary; a LAVT checkpoint has the keys model, bert_model, optimizer, epoch, args");
+        PickleDict model = tree.TryGet<PickleDict>("model", out PickleDict? inner) ? inner : tree;
+        IReadOnlyDictionary<string, Tensor> state = Tensors(model);
+        if (state.Count == 0)
+            throw new WeightFileException(path, $"holds no model; its keys are {string.Join(", ", tree.Keys.Take(10))}. Give a checkpoint that LAVT training wrote");
+        return new LavtCheckpoint(path, state, tree.TryGet<PickleDict>("bert_model", out PickleDict? bert) ? Tensors(bert) : null, tree);
+    }
+
+    /// <summary>The tensors of a dictionary by key, without the prefix that PyTorch's data parallelism adds.</summary>
+    internal static Dictionary<string, Tensor> Tensors(PickleDict state)
+    {
+        const string Parallel = "module.";
+        Dictionary<string, Tensor> tensors = [];
+        foreach ((object? key, object? value) in state)
+            if (key is string name && value is Tensor tensor)
+                tensors[name.StartsWith(Parallel, StringComparison.Ordinal) ? name[Parallel.Length..] : name] = tensor;
+        return tensors;
+    }
+
+    private static LavtCheckpoint ReadSafetensors(string path)
+    {
+        const string Bert = "bert_model.";
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        Dictionary<string, Tensor> model = [], bert = [];
+        foreach (string name in file.Entries.Select(e => e.Name))
+        {
+            if (name.StartsWith(Bert, StringComparison.Ordinal)) bert[name[Bert.Length..]] = file.Read(name);
+            else model[name] = file.Read(name);
+        }
+        PickleDict tree = new(), args = new();
+        foreach ((string key, string value) in file.Metadata.Where(e => e.Key.StartsWith("args.", StringComparison.Ordinal)))
+            args[key["args.".Length..]] = value;
+        if (args.Count > 0) tree["args"] = args;
+        return new LavtCheckpoint(path, model, bert.Count > 0 ? bert : null, tree);
+    }
+}

@@ -1,0 +1,134 @@
+using System.Globalization;
+using Lavt.Nn.Weights;
+using Lavt.Options;
+using Lavt.Tensors;
+
+namespace Lavt.Weights;
+
+/// <summary>
+/// Finds out from a checkpoint which model it is of: sizes from the shapes of its tensors, options from the keys that are
+/// there, and what neither tells (head counts of PWAM, activations) from <c>args</c>.
+/// </summary>
+public static class ModelInference
+{
+    private const string Stage = "backbone.layers.";
+    private const string Attention0 = Stage + "0.blocks.0.attn.";
+    private const string Fusion0 = Stage + "0.fusion.image_lang_att.";
+
+    /// <summary>The options of the model whose weights a checkpoint holds.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="options">What the command line says; it decides what the weights leave open.</param>
+    /// <param name="given">The flags that the user gave; one that contradicts the weights is an error.</param>
+    /// <exception cref="WeightFileException">The file holds no LAVT model, or contradicts a given flag.</exception>
+    public static ModelOptions Infer(LavtCheckpoint checkpoint, ModelOptions options, IReadOnlySet<string> given)
+    {
+        IReadOnlyDictionary<string, Tensor> state = checkpoint.Model;
+        if (!state.TryGetValue(Attention0 + "relative_position_bias_table", out Tensor? table) || !state.ContainsKey("classifier.conv1_4.weight"))
+            throw new WeightFileException(checkpoint.File, $"holds no LAVT model: there is no {Attention0}relative_position_bias_table or no classifier.conv1_4.weight; keys start with {string.Join(", ", state.Keys.Take(3))}");
+        if (state["backbone.patch_embed.proj.weight"].Rank == 5)
+            throw new WeightFileException(checkpoint.File, "holds a video model (the patch kernel has a time axis); this build has picture models, give a checkpoint of lavt or lavt_one");
+
+        ModelOptions inferred = FromArgs(checkpoint, options, given);
+        inferred = WithBackbone(inferred, state, table, checkpoint.File) with
+        {
+            Model = state.Keys.Any(k => k.StartsWith("text_encoder.", StringComparison.Ordinal)) ? ModelKind.LavtOne : ModelKind.Lavt,
+            Fuse = state.ContainsKey(Fusion0 + "project.0.weight") ? FuseKind.Simple : FuseKind.Attention,
+            Version = state.ContainsKey(Stage + "0.res_gate.0.weight") ? GateVersion.Default : inferred.Version == GateVersion.Default ? GateVersion.None : inferred.Version,
+            LazyPrediction = !state.ContainsKey("backbone.norm0.weight"),
+            AttentionNorm = Norm(state, inferred.AttentionNorm),
+            InterpolateBeforeSegmentation = state.ContainsKey("classifier.conv2_1.weight"),
+            SegmentLast = state.ContainsKey("classifier.conv1_0.weight"),
+            Bert = BertFrom(checkpoint, inferred.Bert),
+        };
+        Contradictions(checkpoint.File, options, inferred, given);
+        return inferred;
+    }
+
+    private static ModelOptions FromArgs(LavtCheckpoint checkpoint, ModelOptions options, IReadOnlySet<string> given)
+    {
+        if (checkpoint.Args is null) return options;
+        foreach (Flag<ModelOptions> flag in ModelFlags.Table)
+        {
+            if (given.Contains(flag.Name) || flag.NoEffect is not null) continue;
+            if (!checkpoint.Args.TryGetValue(flag.Key, out object? value) || value is null or "") continue;
+            string text = value switch
+            {
+                bool truth => truth ? "true" : "false",
+                IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+                _ => value.ToString() ?? "",
+            };
+            try
+            {
+                options = flag.Apply(options, text);
+            }
+            catch (OptionException wrong)
+            {
+                throw new WeightFileException(checkpoint.File, $"its args have {flag.Key} = {text}: {wrong.Message}", wrong);
+            }
+        }
+        return options;
+    }
+
+    private static ModelOptions WithBackbone(ModelOptions options, IReadOnlyDictionary<string, Tensor> state, Tensor table, string file)
+    {
+        int window = ((int)Math.Sqrt(table.Shape[0]) + 1) / 2;
+        if ((2 * window - 1) * (2 * window - 1) != table.Shape[0])
+            throw new WeightFileException(file, $"a relative position bias table of {table.Shape[0]} rows belongs to no window size");
+        int embedDim = state["backbone.patch_embed.proj.weight"].Shape[0];
+        int[] depths = new int[PerStage.Count], heads = new int[PerStage.Count];
+        for (int i = 0; i < PerStage.Count; i++)
+        {
+            while (state.ContainsKey($"{Stage}{i}.blocks.{depths[i]}.norm1.weight")) depths[i]++;
+            heads[i] = state.TryGetValue($"{Stage}{i}.blocks.0.attn.relative_position_bias_table", out Tensor? own) ? own.Shape[1] : 0;
+        }
+        PerStage depth = new(depths[0], depths[1], depths[2], depths[3]), head = new(heads[0], heads[1], heads[2], heads[3]);
+        foreach (SwinType type in Enum.GetValues<SwinType>())
+        {
+            ModelOptions named = options with { SwinType = type, EmbedDim = null, Depths = null, Heads = null, Window = window };
+            SwinSize size = named.Backbone;
+            if (size.EmbedDim == embedDim && size.Depths == depth && size.Heads == head) return named;
+        }
+        return options with { EmbedDim = embedDim, Depths = depth, Heads = head, Window = window };
+    }
+
+    private static AttentionNorm Norm(IReadOnlyDictionary<string, Tensor> state, AttentionNorm otherwise)
+    {
+        if (state.ContainsKey(Fusion0 + "f_query.1.running_mean")) return AttentionNorm.Batch;
+        if (state.ContainsKey(Fusion0 + "f_query.1.weight")) return AttentionNorm.Layer;
+        // Instance norm and no norm leave no trace in the weights.
+        return otherwise is AttentionNorm.Batch or AttentionNorm.Layer ? AttentionNorm.Instance : otherwise;
+    }
+
+    private static BertOptions BertFrom(LavtCheckpoint checkpoint, BertOptions bert)
+    {
+        Dictionary<string, Tensor> text = checkpoint.Model
+            .Where(e => e.Key.StartsWith("text_encoder.", StringComparison.Ordinal))
+            .ToDictionary(e => e.Key["text_encoder.".Length..], e => e.Value);
+        IReadOnlyDictionary<string, Tensor> state = text.Count > 0 ? text : checkpoint.Bert ?? text;
+        if (!state.TryGetValue("embeddings.word_embeddings.weight", out Tensor? words)) return bert;
+        int layers = 0;
+        while (state.ContainsKey($"encoder.layer.{layers}.attention.self.query.weight")) layers++;
+        return bert with
+        {
+            VocabularySize = words.Shape[0],
+            HiddenSize = words.Shape[1],
+            Layers = layers,
+            IntermediateSize = layers > 0 ? state["encoder.layer.0.intermediate.dense.weight"].Shape[0] : bert.IntermediateSize,
+            Positions = state["embeddings.position_embeddings.weight"].Shape[0],
+            TokenTypes = state["embeddings.token_type_embeddings.weight"].Shape[0],
+        };
+    }
+
+    private static void Contradictions(string file, ModelOptions asked, ModelOptions inferred, IReadOnlySet<string> given)
+    {
+        List<string> lines = [];
+        foreach (Flag<ModelOptions> flag in ModelFlags.Table)
+        {
+            if (!given.Contains(flag.Name) || flag.NoEffect is not null) continue;
+            (object? wanted, object? found) = (flag.Get(asked), flag.Get(inferred));
+            if (!Equals(wanted, found)) lines.Add($"  {flag.Name}: the command line says {wanted ?? "nothing"}, the weights say {found ?? "nothing"}");
+        }
+        if (lines.Count > 0)
+            throw new WeightFileException(file, $"flags contradict the weights; leave them out (they are read from the file) or give another file\n{string.Join("\n", lines)}");
+    }
+}

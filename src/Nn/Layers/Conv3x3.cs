@@ -1,0 +1,27 @@
+using Lavt.Autograd;
+using Lavt.Tensors;
+
+namespace Lavt.Nn;
+
+/// <summary>3x3 convolution, stride 1, zero padding 1, no bias, channels last; see <see cref="Ops.Conv3x3"/>.</summary>
+public sealed class Conv3x3 : Module
+{
+    /// <summary>A layer with PyTorch's default initial values.</summary>
+    public Conv3x3(int input, int output, RandomSource random)
+    {
+        Weight = AddParameter("weight", [output, input, 3, 3]);
+        Init.LinearDefault(Weight, null, random);
+    }
+
+    /// <summary>[output, input, 3, 3].</summary>
+    public Tensor Weight { get; }
+
+    /// <summary>Raised when the weight may have changed, for what is derived from it together with other layers.</summary>
+    public event Action? WeightsWereChanged;
+
+    /// <summary>[B, H, W, input] to [B, H, W, output].</summary>
+    public Tensor Forward(Tensor x) => Ops.Conv3x3(x, Weight);
+
+    /// <inheritdoc/>
+    protected override void WeightsChanged() => WeightsWereChanged?.Invoke();
+}

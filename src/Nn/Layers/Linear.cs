@@ -1,0 +1,49 @@
+using Lavt.Autograd;
+using Lavt.Kernels;
+using Lavt.Kernels.Cpu;
+using Lavt.Tensors;
+
+namespace Lavt.Nn;
+
+/// <summary>
+/// y = act(x · Wᵀ + b) (+ residual) over the last axis; also every 1x1 convolution, for channels come last. In evaluation
+/// without a tape the weight is packed once and used as often as the layer is called.
+/// </summary>
+public sealed class Linear : Module
+{
+    private PackedMatrix? _packed;
+
+    /// <summary>A layer with PyTorch's default initial values.</summary>
+    /// <param name="input">Channels in.</param>
+    /// <param name="output">Channels out.</param>
+    /// <param name="random">Source of the initial values.</param>
+    /// <param name="bias">Whether there is a bias.</param>
+    /// <param name="kernelAxes">Trailing axes of extent 1 that the weight has in PyTorch: 1 for Conv1d, 2 for Conv2d.</param>
+    public Linear(int input, int output, RandomSource random, bool bias = true, int kernelAxes = 0)
+    {
+        Weight = AddParameter("weight", new Shape([output, input, .. Enumerable.Repeat(1, kernelAxes)]));
+        if (bias) Bias = AddParameter("bias", [output]);
+        Init.LinearDefault(Weight, Bias, random);
+    }
+
+    /// <summary>[output, input, 1…].</summary>
+    public Tensor Weight { get; }
+
+    /// <summary>[output], or null.</summary>
+    public Tensor? Bias { get; }
+
+    /// <summary>[..., input] to [..., output].</summary>
+    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null)
+    {
+        PackedMatrix? packed = null;
+        if (!Training && Tape.Current is null && x.DType == DType.F32) packed = _packed ??= Ops.PackLinear(Weight);
+        return Ops.Linear(x, Weight, Bias, activation, residual, packed);
+    }
+
+    /// <inheritdoc/>
+    protected override void WeightsChanged()
+    {
+        _packed?.Dispose();
+        _packed = null;
+    }
+}

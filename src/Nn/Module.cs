@@ -1,0 +1,90 @@
+using Lavt.Autograd;
+using Lavt.Tensors;
+
+namespace Lavt.Nn;
+
+/// <summary>An entry of a module's state: a parameter or a buffer and its key in the state dict.</summary>
+/// <param name="Name">The key, parts separated by dots, equal to PyTorch's.</param>
+/// <param name="Value">The numbers.</param>
+/// <param name="IsParameter">True for what an optimizer may change, false for buffers.</param>
+public readonly record struct StateEntry(string Name, Tensor Value, bool IsParameter);
+
+/// <summary>
+/// A layer or a model: parameters, buffers and child modules under the names that PyTorch gives them. Forward methods are
+/// declared by each layer with the arguments it needs.
+/// </summary>
+public abstract class Module
+{
+    private readonly List<(string Name, Tensor Value, bool IsParameter)> _own = [];
+    private readonly List<(string Name, Module Child)> _children = [];
+
+    /// <summary>True while training: dropout drops, batch norm uses the batch's statistics. Modules start in evaluation mode.</summary>
+    public bool Training { get; private set; }
+
+    /// <summary>The child modules with their names, in order of registration.</summary>
+    public IReadOnlyList<(string Name, Module Child)> Children => _children;
+
+    /// <summary>All parameters and buffers in PyTorch's state-dict order: own parameters, own buffers, then the children's.</summary>
+    public IEnumerable<StateEntry> State(string prefix = "")
+    {
+        foreach ((string name, Tensor value, _) in _own.Where(e => e.IsParameter)) yield return new StateEntry(prefix + name, value, true);
+        foreach ((string name, Tensor value, _) in _own.Where(e => !e.IsParameter)) yield return new StateEntry(prefix + name, value, false);
+        foreach ((string name, Module child) in _children)
+            foreach (StateEntry entry in child.State($"{prefix}{name}."))
+                yield return entry;
+    }
+
+    /// <summary>All parameters with their names.</summary>
+    public IEnumerable<(string Name, Tensor Value)> Parameters() =>
+        State().Where(e => e.IsParameter).Select(e => (e.Name, e.Value));
+
+    /// <summary>Switches this module and its children to training or evaluation mode.</summary>
+    public void SetTraining(bool training)
+    {
+        Training = training;
+        WeightsChanged();
+        foreach ((_, Module child) in _children) child.SetTraining(training);
+    }
+
+    /// <summary>Forgets the gradients of all parameters.</summary>
+    public void ClearGradients()
+    {
+        foreach ((_, Tensor value) in Parameters()) value.ClearGradient();
+    }
+
+    /// <summary>Called when parameters may have changed: layers drop what they derived from them.</summary>
+    protected virtual void WeightsChanged()
+    {
+    }
+
+    /// <summary>Tells this module and its children that parameters were overwritten from outside.</summary>
+    public void NotifyWeightsChanged()
+    {
+        WeightsChanged();
+        foreach ((_, Module child) in _children) child.NotifyWeightsChanged();
+    }
+
+    /// <summary>Registers a child under a name, which may contain dots where PyTorch nests containers.</summary>
+    protected T Register<T>(string name, T child)
+        where T : Module
+    {
+        _children.Add((name, child));
+        return child;
+    }
+
+    /// <summary>Makes and registers a parameter of zeros.</summary>
+    protected Tensor AddParameter(string name, Shape shape)
+    {
+        Tensor value = Tensor.Zeros(shape).Persist().RequireGradient();
+        _own.Add((name, value, true));
+        return value;
+    }
+
+    /// <summary>Registers a buffer: part of the state, but not trained.</summary>
+    protected Tensor AddBuffer(string name, Tensor value)
+    {
+        value.Persist();
+        _own.Add((name, value, false));
+        return value;
+    }
+}

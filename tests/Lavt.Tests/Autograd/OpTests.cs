@@ -1,0 +1,97 @@
+using Lavt.Autograd;
+using Lavt.Tensors;
+using Xunit;
+
+namespace Lavt.Tests.Autograd;
+
+public class OpTests
+{
+    public static TheoryData<int> Cases() => [.. Enumerable.Range(0, OpCases.All().Count())];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Composed_gradient_equals_central_differences_in_double(int index)
+    {
+        OpCase op = OpCases.All().ElementAt(index);
+        using MemoryScope scope = MemoryScope.Begin();
+        Tensor[] inputs = Inputs(op, DType.F64, strided: false);
+        (Tensor output, Tensor weights, Tensor?[] gradients) = Differentiate(op, inputs);
+        const double Step = 1e-5;
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            double[] analytic = gradients[i]?.ToArray<double>() ?? new double[inputs[i].Count];
+            Span<double> values = inputs[i].Span<double>();
+            for (int j = 0; j < values.Length; j += Math.Max(1, values.Length / 7))
+            {
+                double kept = values[j];
+                values[j] = kept + Step;
+                double above = Weighted(op.Compute(inputs), weights);
+                values[j] = kept - Step;
+                double below = Weighted(op.Compute(inputs), weights);
+                values[j] = kept;
+                double numeric = (above - below) / (2 * Step);
+                Assert.True(Math.Abs(numeric - analytic[j]) <= 2e-7 * (1 + Math.Abs(numeric)), $"{op}: input {i}, element {j}: tape {analytic[j]}, central difference {numeric}");
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Fused_equals_composed(int index)
+    {
+        OpCase op = OpCases.All().ElementAt(index);
+        foreach (bool strided in (bool[])[false, true])
+        {
+            using MemoryScope scope = MemoryScope.Begin();
+            Tensor[] exactInputs = Inputs(op, DType.F64, strided: false);
+            (Tensor exact, _, Tensor?[] exactGradients) = Differentiate(op, exactInputs);
+            Tensor[] inputs = Inputs(op, DType.F32, strided);
+            (Tensor output, _, Tensor?[] gradients) = Differentiate(op, inputs);
+            AssertClose(exact, output, $"{op}: result");
+            for (int i = 0; i < inputs.Length; i++)
+            {
+                Assert.Equal(exactGradients[i] is null, gradients[i] is null);
+                if (gradients[i] is { } gradient) AssertClose(exactGradients[i]!, gradient, $"{op}: gradient of input {i}{(strided ? " (strided)" : "")}");
+            }
+        }
+    }
+
+    private static (Tensor Output, Tensor Weights, Tensor?[] Gradients) Differentiate(OpCase op, Tensor[] inputs)
+    {
+        foreach (Tensor input in inputs) input.RequireGradient();
+        using Tape tape = Tape.Begin();
+        Tensor output = op.Compute(inputs);
+        Tensor weights = Random(output.Shape, output.DType, 99);
+        tape.Backward(output, weights);
+        return (output.Detach(), weights, [.. inputs.Select(i => i.Gradient())]);
+    }
+
+    private static Tensor[] Inputs(OpCase op, DType dtype, bool strided) =>
+        [.. op.Inputs.Select((shape, i) => strided ? Strided(Random(shape, dtype, (ulong)i)) : Random(shape, dtype, (ulong)i))];
+
+    /// <summary>The same numbers, laid out with the axes reversed in memory.</summary>
+    private static Tensor Strided(Tensor x)
+    {
+        int[] reversed = [.. Enumerable.Range(0, x.Rank).Reverse()];
+        return x.ViewPermuted(reversed).Copy().ViewPermuted(reversed);
+    }
+
+    private static Tensor Random(Shape shape, DType dtype, ulong seed)
+    {
+        float[] values = new float[shape.Count];
+        new RandomSource(seed, 17).FillUniform(values, -1, 1);
+        return dtype == DType.F64 ? Tensor.From(Array.ConvertAll(values, v => (double)v), shape) : Tensor.From(values, shape);
+    }
+
+    private static double Weighted(Tensor output, Tensor weights) => output.ToArray<double>().Zip(weights.ToArray<double>(), (a, b) => a * b).Sum();
+
+    private static void AssertClose(Tensor expected, Tensor actual, string what)
+    {
+        Assert.Equal(expected.Shape, actual.Shape);
+        double[] e = expected.ToArray<double>();
+        float[] a = actual.ToArray<float>();
+        double scale = e.Length == 0 ? 1 : Math.Max(0.05, e.Max(Math.Abs));
+        for (int i = 0; i < e.Length; i++)
+            Assert.True(Math.Abs(e[i] - a[i]) <= Tolerance.Fused * scale, $"{what}, element {i}: {a[i]}, expected {e[i]}");
+    }
+}
