@@ -85,7 +85,7 @@ public static unsafe class Conv3x3
         float* x, int batch, int height, int width, int inputs, float* weight, int cin, int cout, bool forData, float* y, in Epilogue epilogue)
     {
         int outputs = forData ? cin : cout;
-        bool winograd = AllowWinograd && Winograd.Suits(height, width, inputs, outputs);
+        bool winograd = AllowWinograd && Winograd.Suits(batch, height, width, inputs, outputs);
         long bytes = winograd ? WinogradWeights.Bytes(inputs, outputs) : Conv3x3Weights.Bytes(inputs, outputs);
         nint packed = HostAllocator.Allocate(bytes);
         try

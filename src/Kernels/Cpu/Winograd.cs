@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Lavt.Kernels.Cpu;
@@ -26,14 +27,15 @@ internal static class Winograd
     private const double Q = 1.5;
     private const int FewestChannels = 64;
     private const int SmallestSide = 12;
+    private const int FewestPixels = 512;
 
     /// <summary>Whether there are channels enough to pay for the transforms.</summary>
     public static bool Suits(int inputs, int outputs) =>
         inputs >= FewestChannels && outputs >= FewestChannels && inputs % 16 == 0;
 
     /// <summary>Whether there are also pixels enough to pay for the transform of weights that serve one call.</summary>
-    public static bool Suits(int height, int width, int inputs, int outputs) =>
-        Suits(inputs, outputs) && height >= SmallestSide && width >= SmallestSide;
+    public static bool Suits(int batch, int height, int width, int inputs, int outputs) =>
+        Suits(inputs, outputs) && height >= SmallestSide && width >= SmallestSide && (long)batch * height * width >= FewestPixels;
 
     /// <summary>One axis of the transform of the input: v = Bᵀ d, in place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -67,16 +69,22 @@ internal static class Winograd
     }
 
     /// <summary>One axis of the transform of the weights: u = G g, in double, for it is rounded only once.</summary>
-    public static void TransformWeights(double g0, double g1, double g2, Span<double> u)
+    /// <param name="g0">The first of three taps.</param>
+    /// <param name="g1">The second.</param>
+    /// <param name="g2">The third.</param>
+    /// <param name="u">Six numbers, <paramref name="step"/> vectors apart.</param>
+    /// <param name="step">Vectors from a result to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void TransformWeights(Vector<double> g0, Vector<double> g1, Vector<double> g2, Vector<double>* u, nint step)
     {
         const double NormP = 1 / (2 * P * P * ((P * P) - (Q * Q))), NormQ = 1 / (2 * Q * Q * ((Q * Q) - (P * P)));
-        double evenP = (g0 + (P * P * g2)) * NormP, oddP = P * g1 * NormP;
-        double evenQ = (g0 + (Q * Q * g2)) * NormQ, oddQ = Q * g1 * NormQ;
-        u[0] = g0 / (P * P * Q * Q);
-        u[1] = evenP + oddP;
-        u[2] = evenP - oddP;
-        u[3] = evenQ + oddQ;
-        u[4] = evenQ - oddQ;
-        u[5] = g2;
+        Vector<double> evenP = (g0 + (g2 * (P * P))) * NormP, oddP = g1 * (P * NormP);
+        Vector<double> evenQ = (g0 + (g2 * (Q * Q))) * NormQ, oddQ = g1 * (Q * NormQ);
+        u[0] = g0 * (1 / (P * P * Q * Q));
+        u[step] = evenP + oddP;
+        u[2 * step] = evenP - oddP;
+        u[3 * step] = evenQ + oddQ;
+        u[4 * step] = evenQ - oddQ;
+        u[5 * step] = g2;
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Lavt.Kernels.Cpu;
@@ -58,29 +59,34 @@ internal static unsafe class WinogradWeights
             nint plane = (nint)Inputs * Width;
             for (int c = first; c < last; c++)
             {
-                float* target = Destination + (panel * Winograd.Products * plane) + ((nint)c * Width);
-                for (int o = 0; o < outputs; o++)
-                    TransformFilter(Weight + (c * InputStride) + ((output + o) * OutputStride), Flipped, target + o, plane);
-                for (int o = outputs; o < Width; o++)
-                    for (int product = 0; product < Winograd.Products; product++)
-                        target[(product * plane) + o] = 0;
+                float* filters = Weight + (c * InputStride) + (output * OutputStride);
+                TransformFilters(filters, outputs, Destination + (panel * Winograd.Products * plane) + ((nint)c * Width), plane);
             }
         }
 
-        /// <summary>u = G g Gᵀ for one filter of nine numbers.</summary>
+        /// <summary>u = G g Gᵀ for the filters of one input channel and all output channels of a panel.</summary>
         [SkipLocalsInit]
-        private static void TransformFilter(float* filter, bool flipped, float* target, nint plane)
+        private readonly void TransformFilters(float* filters, int outputs, float* target, nint plane)
         {
-            Span<double> columns = stackalloc double[3 * Winograd.Inputs], row = stackalloc double[Winograd.Inputs];
-            float* g = flipped ? filter + 8 : filter;
-            int step = flipped ? -1 : 1;
-            for (int x = 0; x < 3; x++, g += step)
-                Winograd.TransformWeights(g[0], g[3 * step], g[6 * step], columns.Slice(x * Winograd.Inputs, Winograd.Inputs));
-            for (int y = 0; y < Winograd.Inputs; y++)
-            {
-                Winograd.TransformWeights(columns[y], columns[Winograd.Inputs + y], columns[(2 * Winograd.Inputs) + y], row);
-                for (int x = 0; x < Winograd.Inputs; x++, target += plane) *target = (float)row[x];
-            }
+            const int Taps = 3, N = Winograd.Inputs;
+            float* taps = stackalloc float[Taps * Taps * Width];
+            int vectors = Width / Vector<double>.Count;
+            Vector<double>* wide = stackalloc Vector<double>[Taps * Taps * vectors];
+            Vector<double>* columns = stackalloc Vector<double>[N * Taps * vectors];
+            Vector<double>* results = stackalloc Vector<double>[Winograd.Products * vectors];
+            if (outputs < Width) new Span<float>(taps, Taps * Taps * Width).Clear();
+            Transpose.Run(filters, OutputStride, Flipped ? taps + (8 * Width) : taps, Flipped ? -Width : Width, outputs, Taps * Taps);
+            for (int i = 0; i < Taps * Taps * Width; i += Vector<float>.Count, wide += 2)
+                Vector.Widen(Vector.Load(taps + i), out wide[0], out wide[1]);
+            wide -= Taps * Taps * vectors;
+            for (int i = 0; i < Taps * vectors; i++)
+                Winograd.TransformWeights(wide[i], wide[i + (Taps * vectors)], wide[i + (2 * Taps * vectors)], columns + i, Taps * vectors);
+            for (int y = 0; y < N; y++, columns += Taps * vectors)
+                for (int i = 0; i < vectors; i++)
+                    Winograd.TransformWeights(columns[i], columns[i + vectors], columns[i + (2 * vectors)], results + (y * N * vectors) + i, vectors);
+            for (int product = 0; product < Winograd.Products; product++, target += plane)
+                for (int i = 0; i < vectors; i += 2, results += 2)
+                    Vector.Store(Vector.Narrow(results[0], results[1]), target + (i * Vector<double>.Count));
         }
     }
 }
