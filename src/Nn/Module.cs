@@ -34,6 +34,9 @@ public abstract class Module
                 yield return entry;
     }
 
+    /// <summary>Whether <see cref="KeepForInferenceOnly"/> has given the weights back.</summary>
+    public bool IsForInferenceOnly { get; protected set; }
+
     /// <summary>All parameters with their names.</summary>
     public IEnumerable<(string Name, Tensor Value)> Parameters() =>
         State().Where(e => e.IsParameter).Select(e => (e.Name, e.Value));
@@ -41,8 +44,9 @@ public abstract class Module
     /// <summary>Switches this module and its children to training or evaluation mode.</summary>
     public void SetTraining(bool training)
     {
+        // What was derived from the weights for evaluation is stale after training.
+        if (Training != training) WeightsChanged();
         Training = training;
-        WeightsChanged();
         foreach ((_, Module child) in _children) child.SetTraining(training);
     }
 
@@ -62,6 +66,29 @@ public abstract class Module
     {
         WeightsChanged();
         foreach ((_, Module child) in _children) child.NotifyWeightsChanged();
+    }
+
+    /// <summary>
+    /// Makes this module and its children fit for inference alone: layers derive what they need from their weights, packed
+    /// or folded, and give the weights' own memory back. They can be neither trained nor saved afterwards.
+    /// </summary>
+    public void KeepForInferenceOnly()
+    {
+        SetTraining(false);
+        Release();
+    }
+
+    /// <summary>Does the work of <see cref="KeepForInferenceOnly"/> for this module; overridden by layers that derive something.</summary>
+    protected virtual void Release()
+    {
+        foreach ((_, Module child) in _children) child.Release();
+    }
+
+    /// <summary>Stops what cannot be done any more after <see cref="KeepForInferenceOnly"/>.</summary>
+    protected void ThrowIfForInferenceOnly()
+    {
+        if (IsForInferenceOnly)
+            throw new InvalidOperationException("the layer was kept for inference only, its weights are gone; load the model again to train or change it");
     }
 
     /// <summary>Registers a child under a name, which may contain dots where PyTorch nests containers.</summary>
