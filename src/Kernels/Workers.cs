@@ -19,6 +19,9 @@ public sealed unsafe class Workers : IDisposable
 {
     private const int SpinsBeforeSleep = 4000;
 
+    /// <summary>The bit that says that a loop may be entered; the bits below count the workers inside.</summary>
+    private const int Open = 1 << 30;
+
     [ThreadStatic]
     private static bool t_inside;
 
@@ -81,8 +84,8 @@ public sealed unsafe class Workers : IDisposable
         _shared.Run = (nint)(delegate*<nint, int, int, void>)&Call<TBody>;
         _shared.Pieces = pieces;
         _shared.Failed = 0;
-        Volatile.Write(ref _shared.Next, 0);
-        Volatile.Write(ref _shared.Done, 0);
+        _shared.Next = 0;
+        Volatile.Write(ref _shared.Inside, Open);
         Interlocked.Increment(ref _shared.Epoch);
         foreach (Sleeper sleeper in _sleepers) sleeper.Wake();
         Exception? failure;
@@ -93,7 +96,7 @@ public sealed unsafe class Workers : IDisposable
         }
         finally
         {
-            while (Volatile.Read(ref _shared.Done) != Count - 1) Thread.SpinWait(1);
+            Close();
             failure = _shared.Failed != 0 ? _failure : null;
             t_inside = false;
             Volatile.Write(ref _shared.Busy, 0);
@@ -156,6 +159,7 @@ public sealed unsafe class Workers : IDisposable
             }
             seen = Volatile.Read(ref _shared.Epoch);
             if (_stop) return;
+            if (!TryEnter()) continue;
             try
             {
                 TakePieces(worker);
@@ -165,7 +169,32 @@ public sealed unsafe class Workers : IDisposable
                 _failure = failure;
                 Volatile.Write(ref _shared.Failed, 1);
             }
-            Interlocked.Increment(ref _shared.Done);
+            Interlocked.Decrement(ref _shared.Inside);
+        }
+    }
+
+    /// <summary>Joins the loop that is open; false if the others were through before this worker woke.</summary>
+    private bool TryEnter()
+    {
+        int inside = Volatile.Read(ref _shared.Inside);
+        while ((inside & Open) != 0)
+        {
+            int before = Interlocked.CompareExchange(ref _shared.Inside, inside + 1, inside);
+            if (before == inside) return true;
+            inside = before;
+        }
+        return false;
+    }
+
+    /// <summary>Lets no more workers in and waits for those inside; one that never woke is not waited for.</summary>
+    private void Close()
+    {
+        Interlocked.And(ref _shared.Inside, ~Open);
+        for (int spins = 0; Volatile.Read(ref _shared.Inside) != 0; spins++)
+        {
+            // A worker that was put off its core needs ours.
+            if (spins < SpinsBeforeSleep) Thread.SpinWait(1);
+            else Thread.Yield();
         }
     }
 
@@ -199,7 +228,7 @@ public sealed unsafe class Workers : IDisposable
         [FieldOffset(192)]
         public int Next;
         [FieldOffset(256)]
-        public int Done;
+        public int Inside;
         [FieldOffset(320)]
         public int Busy;
     }

@@ -46,25 +46,7 @@ public static unsafe class AdamW
             Epsilon = (float)eps,
         };
         Arrays arrays = new() { Parameter = parameter, Gradient = gradient, First = first, Second = second, LargestSecond = largestSecond, Count = n };
-        switch (CpuInfo.VectorBits)
-        {
-            case 512:
-                Run<F512>(arrays, factors);
-                break;
-            case 256:
-                Run<F256>(arrays, factors);
-                break;
-            default:
-                Run<F128>(arrays, factors);
-                break;
-        }
-    }
-
-    private static void Run<V>(in Arrays arrays, in Factors factors)
-        where V : struct, ISimd<V>
-    {
-        Body<V> body = new() { Arrays = arrays, Factors = factors };
-        Workers.Current.For(checked((int)((arrays.Count + ElementsPerPiece - 1) / ElementsPerPiece)), ref body);
+        SimdLoop.For(SimdLoop.Pieces(n, ElementsPerPiece), new Body { Arrays = arrays, Factors = factors });
     }
 
     /// <summary>Updates V.Width elements. Products and sums are rounded separately, so that every vector width gives the same bits.</summary>
@@ -109,23 +91,24 @@ public static unsafe class AdamW
         public float Epsilon;
     }
 
-    private struct Body<V> : ILoopBody
-        where V : struct, ISimd<V>
+    private struct Body : ISimdLoopBody
     {
         public Arrays Arrays;
         public Factors Factors;
 
-        public readonly void Run(int index, int worker)
+        public readonly void Run<V>(int index, int worker)
+            where V : struct, ISimd<V>
         {
             long start = (long)index * ElementsPerPiece;
             int count = (int)Math.Min(ElementsPerPiece, Arrays.Count - start);
             float* largest = Arrays.LargestSecond == null ? null : Arrays.LargestSecond + start;
-            Update(Arrays.Parameter + start, Arrays.Gradient + start, Arrays.First + start, Arrays.Second + start, largest, count, Factors);
+            Update<V>(Arrays.Parameter + start, Arrays.Gradient + start, Arrays.First + start, Arrays.Second + start, largest, count, Factors);
         }
 
         [SkipLocalsInit]
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static void Update(float* parameter, float* gradient, float* first, float* second, float* largest, int count, Factors factors)
+        private static void Update<V>(float* parameter, float* gradient, float* first, float* second, float* largest, int count, Factors factors)
+            where V : struct, ISimd<V>
         {
             int i = 0;
             for (; i + V.Width <= count; i += V.Width)

@@ -93,8 +93,18 @@ public static unsafe class BatchNorm
         for (int c = 0; c < channels; c++) scale[c] = gamma[c] * rstd[c];
         ColumnNormGradient gradient = new()
         {
-            X = x, Shift = mean, Factor = rstd, Scale = scale, Dy = dy, Rectified = y, Dx = dx, SumG = dBeta, SumGx = dGamma,
-            Groups = 1, Rows = rows, Columns = channels,
+            X = x,
+            Shift = mean,
+            Factor = rstd,
+            Scale = scale,
+            Dy = dy,
+            Rectified = y,
+            Dx = dx,
+            SumG = dBeta,
+            SumGx = dGamma,
+            Groups = 1,
+            Rows = rows,
+            Columns = channels,
         };
         gradient.Run(scale + channels, training);
     }
@@ -105,8 +115,16 @@ public static unsafe class BatchNorm
         long rowsPerPiece = Math.Max(1, FloatsPerPiece / channels);
         NormaliseBody body = new()
         {
-            X = x, Gamma = gamma, Beta = beta, Y = y, Mean = mean, Rstd = rstd,
-            Rows = rows, RowsPerPiece = rowsPerPiece, Channels = channels, Floor = relu ? 0f : float.NegativeInfinity,
+            X = x,
+            Gamma = gamma,
+            Beta = beta,
+            Y = y,
+            Mean = mean,
+            Rstd = rstd,
+            Rows = rows,
+            RowsPerPiece = rowsPerPiece,
+            Channels = channels,
+            Floor = relu ? 0f : float.NegativeInfinity,
         };
         SimdLoop.For(SimdLoop.Pieces(rows, rowsPerPiece), body);
     }

@@ -30,7 +30,14 @@ public static unsafe class Bilinear
         }
         ForwardBody body = new()
         {
-            X = x, Y = y, InputHeight = h, InputWidth = w, Channels = channels, Height = height, Width = width, PixelStride = yPixelStride,
+            X = x,
+            Y = y,
+            InputHeight = h,
+            InputWidth = w,
+            Channels = channels,
+            Height = height,
+            Width = width,
+            PixelStride = yPixelStride,
             RowsPerPiece = Math.Max(1, FloatsPerPiece / (width * channels)),
         };
         body.PiecesPerMap = SimdLoop.Pieces(height, body.RowsPerPiece);
@@ -52,7 +59,14 @@ public static unsafe class Bilinear
         if (batch == 0 || channels == 0) return;
         BackwardBody body = new()
         {
-            Dy = dy, Dx = dx, InputHeight = h, InputWidth = w, Channels = channels, Height = height, Width = width, PixelStride = dyPixelStride,
+            Dy = dy,
+            Dx = dx,
+            InputHeight = h,
+            InputWidth = w,
+            Channels = channels,
+            Height = height,
+            Width = width,
+            PixelStride = dyPixelStride,
         };
         SimdLoop.For(batch * h, body);
     }

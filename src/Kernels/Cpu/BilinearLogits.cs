@@ -27,7 +27,13 @@ public static unsafe class BilinearLogits
         if (batch == 0 || height == 0 || width == 0) return;
         Body body = new()
         {
-            Logits = logits, Y = y, Mask = mask, InputHeight = h, InputWidth = w, Height = height, Width = width,
+            Logits = logits,
+            Y = y,
+            Mask = mask,
+            InputHeight = h,
+            InputWidth = w,
+            Height = height,
+            Width = width,
             RowsPerPiece = Math.Max(1, PixelsPerPiece / width),
         };
         body.PiecesPerMap = SimdLoop.Pieces(height, body.RowsPerPiece);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>The work of <see cref="DiceBoundaryLoss"/> on one sample: parallel loops over blocks of rows, one after the other.</summary>
@@ -74,6 +76,7 @@ internal unsafe struct BoundaryLossStages
 
     private struct FindOutside : IStage
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void Row<V>(in BoundaryLossStages work, int row)
             where V : struct, ISimd<V>
         {
@@ -93,6 +96,7 @@ internal unsafe struct BoundaryLossStages
 
     private struct FindEdges : IStage
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void Row<V>(in BoundaryLossStages work, int row)
             where V : struct, ISimd<V>
         {
@@ -116,6 +120,7 @@ internal unsafe struct BoundaryLossStages
 
     private struct FindNeighbourhoods : IStage
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void Row<V>(in BoundaryLossStages work, int row)
             where V : struct, ISimd<V>
         {
@@ -136,6 +141,7 @@ internal unsafe struct BoundaryLossStages
     private struct DifferentiateEdges : IStage
     {
         /// <summary>Puts the gradient of the edges where their neighbourhoods were, which are no longer needed.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void Row<V>(in BoundaryLossStages work, int row)
             where V : struct, ISimd<V>
         {
@@ -153,6 +159,7 @@ internal unsafe struct BoundaryLossStages
 
     private struct DifferentiateLogits : IStage
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void Row<V>(in BoundaryLossStages work, int row)
             where V : struct, ISimd<V>
         {

@@ -18,8 +18,13 @@ public static unsafe class Channels
         long pixelsPerPiece = Math.Max(1, FloatsPerPiece / channels);
         CopyBody body = new()
         {
-            Source = source, SourceStride = sourcePixelStride, Destination = destination, DestinationStride = destinationPixelStride,
-            Pixels = pixels, PixelsPerPiece = pixelsPerPiece, Channels = channels,
+            Source = source,
+            SourceStride = sourcePixelStride,
+            Destination = destination,
+            DestinationStride = destinationPixelStride,
+            Pixels = pixels,
+            PixelsPerPiece = pixelsPerPiece,
+            Channels = channels,
         };
         Workers.Current.For(SimdLoop.Pieces(pixels, pixelsPerPiece), ref body);
     }

@@ -29,14 +29,25 @@ internal static unsafe class ColumnMoments
         long rowsPerChunk = ColumnPartials.RowsPerChunk(rows);
         ChunkBody chunkBody = new()
         {
-            X = x, Partials = (float*)scratch, Rows = rows, RowsPerChunk = rowsPerChunk, Columns = columns, Chunks = chunks,
+            X = x,
+            Partials = (float*)scratch,
+            Rows = rows,
+            RowsPerChunk = rowsPerChunk,
+            Columns = columns,
+            Chunks = chunks,
         };
         SimdLoop.For(groups * chunks, chunkBody);
         int pieces = SimdLoop.Pieces(columns, ColumnsPerPiece);
         JoinBody join = new()
         {
-            Partials = (float*)scratch, Mean = mean, Variance = variance,
-            Rows = rows, RowsPerChunk = rowsPerChunk, Columns = columns, Chunks = chunks, PiecesPerGroup = pieces,
+            Partials = (float*)scratch,
+            Mean = mean,
+            Variance = variance,
+            Rows = rows,
+            RowsPerChunk = rowsPerChunk,
+            Columns = columns,
+            Chunks = chunks,
+            PiecesPerGroup = pieces,
         };
         Workers.Current.For(groups * pieces, ref join);
     }

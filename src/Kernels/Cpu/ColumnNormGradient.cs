@@ -54,7 +54,10 @@ internal unsafe struct ColumnNormGradient
         int pieces = SimdLoop.Pieces(Rows, rowsPerPiece);
         ApplyBody apply = new()
         {
-            Args = this, RowsPerPiece = rowsPerPiece, PiecesPerGroup = pieces, Share = statisticsDependOnInput ? 1f / Rows : 0f,
+            Args = this,
+            RowsPerPiece = rowsPerPiece,
+            PiecesPerGroup = pieces,
+            Share = statisticsDependOnInput ? 1f / Rows : 0f,
         };
         SimdLoop.For(Groups * pieces, apply);
     }

@@ -10,7 +10,7 @@ namespace Lavt.Kernels.Cpu;
 internal static unsafe class ColumnPartials
 {
     private const int MaxChunks = 64;
-    private const int MinRows = 16;
+    private const int MinRows = 64;
     private const int ColumnsPerPiece = 256;
 
     /// <summary>The rows of one chunk for a matrix of <paramref name="rows"/> rows; the last chunk may be shorter.</summary>

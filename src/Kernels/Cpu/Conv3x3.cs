@@ -7,8 +7,15 @@ namespace Lavt.Kernels.Cpu;
 /// product: for each tap the shifted pixels are rows of the left operand where they lie; nothing is unfolded, copied or
 /// padded in memory. Any sizes from one pixel and one channel on. The same bits on any number of workers.
 /// </summary>
+/// <remarks>
+/// With 64 channels or more on both sides the forward pass and the gradient of the data use Winograd's method, which takes a
+/// third to a quarter of the time at a relative error of 1e-6 instead of 3e-7.
+/// </remarks>
 public static unsafe class Conv3x3
 {
+    /// <summary>Whether Winograd's method may be used where it is faster; weights packed before keep their form.</summary>
+    public static bool AllowWinograd { get; set; } = true;
+
     /// <summary>y = activation(x * weight + bias) + residual, with y's pixels as the rows of the epilogue.</summary>
     /// <param name="x">[batch, height, width, cin].</param>
     /// <param name="batch">Pictures; 0: nothing is done.</param>
@@ -32,7 +39,9 @@ public static unsafe class Conv3x3
     public static void Forward(float* x, int batch, int height, int width, PackedConv weight, float* y, in Epilogue epilogue)
     {
         Check(batch, height, width, weight.InputChannels, weight.OutputChannels);
-        Conv3x3Direct.Run(x, batch, height, width, weight.InputChannels, weight.Weights, weight.OutputChannels, y, in epilogue);
+        (int cin, int cout) = (weight.InputChannels, weight.OutputChannels);
+        if (weight.IsWinograd) WinogradForward.Run(x, batch, height, width, cin, weight.Weights, cout, y, in epilogue);
+        else Conv3x3Direct.Run(x, batch, height, width, cin, weight.Weights, cout, y, in epilogue);
         GC.KeepAlive(weight);
     }
 
@@ -76,12 +85,21 @@ public static unsafe class Conv3x3
         float* x, int batch, int height, int width, int inputs, float* weight, int cin, int cout, bool forData, float* y, in Epilogue epilogue)
     {
         int outputs = forData ? cin : cout;
-        long bytes = Conv3x3Weights.Bytes(inputs, outputs);
+        bool winograd = AllowWinograd && Winograd.Suits(batch, height, width, inputs, outputs);
+        long bytes = winograd ? WinogradWeights.Bytes(inputs, outputs) : Conv3x3Weights.Bytes(inputs, outputs);
         nint packed = HostAllocator.Allocate(bytes);
         try
         {
-            Conv3x3Weights.Pack(weight, cin, cout, forData, (float*)packed);
-            Conv3x3Direct.Run(x, batch, height, width, inputs, (float*)packed, outputs, y, in epilogue);
+            if (winograd)
+            {
+                WinogradWeights.Pack(weight, cin, cout, forData, (float*)packed);
+                WinogradForward.Run(x, batch, height, width, inputs, (float*)packed, outputs, y, in epilogue);
+            }
+            else
+            {
+                Conv3x3Weights.Pack(weight, cin, cout, forData, (float*)packed);
+                Conv3x3Direct.Run(x, batch, height, width, inputs, (float*)packed, outputs, y, in epilogue);
+            }
         }
         finally
         {

@@ -11,12 +11,13 @@ public sealed unsafe class PackedConv : IDisposable
     private readonly long _bytes;
     private nint _block;
 
-    private PackedConv(int cin, int cout, long bytes)
+    private PackedConv(int cin, int cout, bool winograd)
     {
         InputChannels = cin;
         OutputChannels = cout;
-        _bytes = bytes;
-        _block = HostAllocator.Allocate(bytes);
+        IsWinograd = winograd;
+        _bytes = winograd ? WinogradWeights.Bytes(cin, cout) : Conv3x3Weights.Bytes(cin, cout);
+        _block = HostAllocator.Allocate(_bytes);
     }
 
     /// <summary>Frees the memory of a packed weight that nobody disposed of.</summary>
@@ -28,6 +29,9 @@ public sealed unsafe class PackedConv : IDisposable
     /// <summary>Channels of the convolution's output.</summary>
     public int OutputChannels { get; }
 
+    /// <summary>Whether the weight is transformed for Winograd's method, which takes four times the memory.</summary>
+    public bool IsWinograd { get; }
+
     /// <summary>The packed numbers.</summary>
     internal float* Weights
     {
@@ -38,14 +42,18 @@ public sealed unsafe class PackedConv : IDisposable
         }
     }
 
-    /// <summary>Packs a copy of a weight [<paramref name="cout"/>, <paramref name="cin"/>, 3, 3].</summary>
+    /// <summary>
+    /// Packs a copy of a weight [<paramref name="cout"/>, <paramref name="cin"/>, 3, 3]: for Winograd's method if it is allowed
+    /// (<see cref="Conv3x3.AllowWinograd"/>) and there are channels enough, otherwise for the direct convolution.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
     public static PackedConv Pack(float* weight, int cin, int cout)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(cin, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(cout, 1);
-        PackedConv packed = new(cin, cout, Conv3x3Weights.Bytes(cin, cout));
-        Conv3x3Weights.Pack(weight, cin, cout, forData: false, (float*)packed._block);
+        PackedConv packed = new(cin, cout, Conv3x3.AllowWinograd && Winograd.Suits(cin, cout));
+        if (packed.IsWinograd) WinogradWeights.Pack(weight, cin, cout, forData: false, (float*)packed._block);
+        else Conv3x3Weights.Pack(weight, cin, cout, forData: false, (float*)packed._block);
         return packed;
     }
 

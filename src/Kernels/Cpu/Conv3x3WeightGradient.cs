@@ -30,13 +30,13 @@ internal static unsafe class Conv3x3WeightGradient
             Inputs = cin,
             Outputs = cout,
             Panels = SimdLoop.Pieces(cin, panelWidth),
-            Tiles = SimdLoop.Pieces(cout, tileRows),
             RowsPerBand = Math.Clamp(PixelsPerBand / Math.Max(1, width), 1, Math.Max(1, height)),
         };
         body.InputBlocks = SimdLoop.Pieces(cin, InputsPerTask);
         body.OutputBlocks = SimdLoop.Pieces(cout, OutputsPerTask);
-        while (body.InputBlocks * body.OutputBlocks < WantedTasks && body.OutputBlocks < body.Tiles)
-            body.OutputBlocks = Math.Min(body.Tiles, 2 * body.OutputBlocks);
+        int tiles = SimdLoop.Pieces(cout, tileRows);
+        while (body.InputBlocks * body.OutputBlocks < WantedTasks && body.OutputBlocks < tiles)
+            body.OutputBlocks = Math.Min(tiles, 2 * body.OutputBlocks);
         body.PaddedInputs = body.Panels * panelWidth;
         long bytes = 9L * cout * body.PaddedInputs * sizeof(float);
         nint taps = HostAllocator.Allocate(bytes);
@@ -64,7 +64,6 @@ internal static unsafe class Conv3x3WeightGradient
         public int Inputs;
         public int Outputs;
         public int Panels;
-        public int Tiles;
         public int RowsPerBand;
         public int InputBlocks;
         public int OutputBlocks;
@@ -78,36 +77,38 @@ internal static unsafe class Conv3x3WeightGradient
         {
             int input = index / OutputBlocks, output = index % OutputBlocks;
             int firstPanel = (int)((long)Panels * input / InputBlocks), lastPanel = (int)((long)Panels * (input + 1) / InputBlocks);
-            int firstTile = (int)((long)Tiles * output / OutputBlocks), lastTile = (int)((long)Tiles * (output + 1) / OutputBlocks);
+            int firstOutput = GemmPack.TileRow(output, OutputBlocks, Outputs);
+            int outputs = GemmPack.TileRow(output + 1, OutputBlocks, Outputs) - firstOutput;
+            int tiles = (outputs + GemmTile.RowsFor<V>() - 1) / GemmTile.RowsFor<V>();
             int panelWidth = GemmTile.PanelWidth<V>();
             nint panelFloats = (nint)(RowsPerBand + 2) * (Width + 2) * panelWidth;
-            nint tileFloats = (nint)RowsPerBand * Width * GemmTile.RowsFor<V>();
-            float* panels = (float*)Workers.Scratch(
-                (((lastPanel - firstPanel) * panelFloats) + ((lastTile - firstTile) * tileFloats)) * sizeof(float));
-            float* tiles = panels + ((lastPanel - firstPanel) * panelFloats);
+            long tileFloats = (long)tiles * RowsPerBand * Width * GemmPack.TileStep<V>();
+            float* panels = (float*)Workers.Scratch((((lastPanel - firstPanel) * panelFloats) + tileFloats) * sizeof(float));
+            float* packedDy = panels + ((lastPanel - firstPanel) * panelFloats);
             bool first = true;
             for (int picture = 0; picture < Batch; picture++)
             {
                 for (int y = 0; y < Height; y += RowsPerBand)
                 {
                     int rows = Math.Min(RowsPerBand, Height - y);
-                    nint pixel = ((nint)picture * Height + y) * Width;
+                    float* dy = Dy + (((((nint)picture * Height) + y) * Width) * Outputs) + firstOutput;
+                    GemmPack.TilesOfA<V>(dy, 1, Outputs, outputs, tiles, Outputs - firstOutput, (nint)rows * Width, packedDy);
                     for (int panel = firstPanel; panel < lastPanel; panel++)
-                        PackPicture<V>(picture, y, rows, panel * panelWidth, panels + ((panel - firstPanel) * panelFloats));
-                    for (int tile = firstTile; tile < lastTile; tile++)
                     {
-                        float* packed = tiles + ((tile - firstTile) * tileFloats);
-                        GemmPack.TileOfA(Dy + (pixel * Outputs) + TileRow(tile), 1, Outputs, TileRow(tile + 1) - TileRow(tile), (nint)rows * Width, packed);
-                        for (int panel = firstPanel; panel < lastPanel; panel++)
-                            AddBand<V>(tile, panel, rows, packed, panels + ((panel - firstPanel) * panelFloats), first);
+                        float* picturePanel = panels + ((panel - firstPanel) * panelFloats);
+                        PackPicture<V>(picture, y, rows, panel * panelWidth, picturePanel);
+                        for (int tile = 0; tile < tiles; tile++)
+                        {
+                            int row = GemmPack.TileRow(tile, tiles, outputs), end = GemmPack.TileRow(tile + 1, tiles, outputs);
+                            float* packed = packedDy + ((nint)tile * rows * Width * GemmPack.TileStep<V>());
+                            AddBand<V>(firstOutput + row, end - row, panel, rows, packed, picturePanel, first);
+                        }
                     }
                     first = false;
                 }
             }
-            if (first) Clear(firstTile, lastTile, firstPanel * panelWidth, lastPanel * panelWidth);
+            if (first) Clear(firstOutput, outputs, firstPanel * panelWidth, (lastPanel - firstPanel) * panelWidth);
         }
-
-        private readonly int TileRow(int tile) => (int)((long)Outputs * tile / Tiles);
 
         /// <summary>Packs rows y − 1 … y + rows of one panel of channels as [rows + 2, width + 2, panel width].</summary>
         private readonly void PackPicture<V>(int picture, int y, int rows, int channel, float* destination)
@@ -130,16 +131,16 @@ internal static unsafe class Conv3x3WeightGradient
         }
 
         /// <summary>Adds one band to the nine taps of one tile.</summary>
-        private readonly void AddBand<V>(int tile, int panel, int rows, float* dyTile, float* picturePanel, bool first)
+        private readonly void AddBand<V>(int output, int outputs, int panel, int rows, float* dyTile, float* picturePanel, bool first)
             where V : struct, ISimd<V>
         {
-            int outputs = TileRow(tile + 1) - TileRow(tile), panelWidth = GemmTile.PanelWidth<V>();
+            int panelWidth = GemmTile.PanelWidth<V>(), step = GemmPack.TileStep<V>();
             TileJob job = new()
             {
                 A = dyTile,
                 ARowStride = 1,
-                AStepStride = outputs,
-                ATapStride = (nint)Width * outputs,
+                AStepStride = step,
+                ATapStride = (nint)Width * step,
                 BStepStride = panelWidth,
                 BTapStride = (nint)(Width + 2) * panelWidth,
                 Taps = rows,
@@ -150,17 +151,17 @@ internal static unsafe class Conv3x3WeightGradient
             for (int tap = 0; tap < 9; tap++)
             {
                 job.B = picturePanel + (((nint)(tap / 3 * (Width + 2)) + (tap % 3)) * panelWidth);
-                job.C = Gradient + ((((nint)tap * Outputs) + TileRow(tile)) * PaddedInputs) + (panel * panelWidth);
+                job.C = Gradient + ((((nint)tap * Outputs) + output) * PaddedInputs) + (panel * panelWidth);
                 job.Addend = first ? null : job.C;
                 GemmTile.Run<V>(outputs, in job);
             }
         }
 
-        private readonly void Clear(int firstTile, int lastTile, int firstColumn, int lastColumn)
+        private readonly void Clear(int output, int outputs, int column, int columns)
         {
             for (int tap = 0; tap < 9; tap++)
-                for (int row = TileRow(firstTile); row < TileRow(lastTile); row++)
-                    new Span<float>(Gradient + ((((nint)tap * Outputs) + row) * PaddedInputs) + firstColumn, lastColumn - firstColumn).Clear();
+                for (int row = output; row < output + outputs; row++)
+                    new Span<float>(Gradient + ((((nint)tap * Outputs) + row) * PaddedInputs) + column, columns).Clear();
         }
     }
 

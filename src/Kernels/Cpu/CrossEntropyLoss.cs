@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
@@ -43,6 +45,7 @@ public static unsafe class CrossEntropyLoss
         public double GradientScale;
         public double* Sums;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run(int index, int worker)
         {
             double sum = 0;

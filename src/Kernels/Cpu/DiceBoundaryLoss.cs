@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
@@ -72,6 +74,7 @@ public static unsafe class DiceBoundaryLoss
         public readonly double F1 => 2 * Precision * Recall / (Precision + Recall + Epsilon);
 
         /// <summary>Adds a pixel.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Add(double edge, double near, double trueEdge, double nearTrue)
         {
             _hit += edge * nearTrue;

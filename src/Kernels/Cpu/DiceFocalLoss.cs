@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
@@ -56,6 +58,7 @@ public static unsafe class DiceFocalLoss
     /// <param name="right">q, the probability of the pixel's class.</param>
     /// <param name="wrong">1 − q.</param>
     /// <param name="derivative">The derivative by q.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static double Focal(double right, double wrong, out double derivative)
     {
         double logs = Math.Log(right + Epsilon) + Math.Log(wrong + Epsilon);
@@ -72,6 +75,7 @@ public static unsafe class DiceFocalLoss
         public DiceLossSums* Sums;
         public double FocalFactor;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run(int index, int worker)
         {
             int pieces = LossPixel.PiecesPerSample(Pixels), sample = index / pieces;
@@ -102,6 +106,7 @@ public static unsafe class DiceFocalLoss
         public DiceLossSums* Sums;
         public double DiceFactor;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run(int index, int worker)
         {
             int pieces = LossPixel.PiecesPerSample(Pixels), sample = index / pieces;

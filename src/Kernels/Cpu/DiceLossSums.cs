@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
@@ -21,6 +23,7 @@ internal struct DiceLossSums
         2 - 2 * _backgroundIntersection / (_backgroundCardinality + Epsilon) - 2 * _foregroundIntersection / (_foregroundCardinality + Epsilon);
 
     /// <summary>Adds a pixel.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(double background, double foreground, bool onObject, double focal)
     {
         if (onObject)
@@ -77,6 +80,7 @@ internal struct DiceLossSums
         public double ForegroundSlope;
 
         /// <summary>The derivative by the foreground's probability less that by the background's.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public readonly double Difference(double background, double foreground, bool onObject) =>
             ForegroundSlope * foreground - BackgroundSlope * background + (onObject ? ForegroundTarget : -BackgroundTarget);
     }

@@ -34,7 +34,7 @@ public static unsafe class Dropout
         where TPhilox : struct, IPhiloxVector
     {
         Body<V, TPhilox> body = new() { X = x, Y = y, Count = n, Probability = probability, Seed = seed, Stream = stream };
-        Workers.Current.For(checked((int)((n + ElementsPerPiece - 1) / ElementsPerPiece)), ref body);
+        Workers.Current.For(SimdLoop.Pieces(n, ElementsPerPiece), ref body);
     }
 
     private struct Body<V, TPhilox> : ILoopBody

@@ -57,7 +57,9 @@ public static unsafe partial class Elementwise
         {
             X = TOp.DerivativeReadsInput ? x : dy,
             Y = TOp.DerivativeReadsOutput ? y : dy,
-            Dy = dy, Dx = dx, Count = n,
+            Dy = dy,
+            Dx = dx,
+            Count = n,
         };
         SimdLoop.For(SimdLoop.Pieces(n, FloatsPerPiece), body);
     }

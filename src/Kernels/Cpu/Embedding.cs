@@ -13,7 +13,7 @@ public static unsafe class Embedding
     public static void Forward(float* table, long* ids, float* y, long count, int channels)
     {
         ForwardBody body = new() { Table = table, Ids = ids, Y = y, Count = count, Channels = channels };
-        Workers.Current.For(checked((int)((count + RowsPerPiece - 1) / RowsPerPiece)), ref body);
+        Workers.Current.For(SimdLoop.Pieces(count, RowsPerPiece), ref body);
     }
 
     /// <summary>
@@ -23,25 +23,8 @@ public static unsafe class Embedding
     public static void Backward(float* dy, long* ids, float* dTable, long count, int channels, int rows)
     {
         for (long i = 0; i < count; i++) Debug.Assert((ulong)ids[i] < (ulong)rows, "an id is no row of the table");
-        switch (CpuInfo.VectorBits)
-        {
-            case 512:
-                Backward<F512>(dy, ids, dTable, count, channels);
-                break;
-            case 256:
-                Backward<F256>(dy, ids, dTable, count, channels);
-                break;
-            default:
-                Backward<F128>(dy, ids, dTable, count, channels);
-                break;
-        }
-    }
-
-    private static void Backward<V>(float* dy, long* ids, float* dTable, long count, int channels)
-        where V : struct, ISimd<V>
-    {
-        BackwardBody<V> body = new() { DY = dy, Ids = ids, DTable = dTable, Count = count, Channels = channels };
-        Workers.Current.For((channels + ChannelsPerPiece - 1) / ChannelsPerPiece, ref body);
+        BackwardBody body = new() { DY = dy, Ids = ids, DTable = dTable, Count = count, Channels = channels };
+        SimdLoop.For(SimdLoop.Pieces(channels, ChannelsPerPiece), body);
     }
 
     private struct ForwardBody : ILoopBody
@@ -61,8 +44,7 @@ public static unsafe class Embedding
     }
 
     /// <summary>All rows, but a slice of the channels: no two workers add to the same number.</summary>
-    private struct BackwardBody<V> : ILoopBody
-        where V : struct, ISimd<V>
+    private struct BackwardBody : ISimdLoopBody
     {
         public float* DY;
         public long* Ids;
@@ -70,14 +52,16 @@ public static unsafe class Embedding
         public long Count;
         public int Channels;
 
-        public readonly void Run(int index, int worker)
+        public readonly void Run<V>(int index, int worker)
+            where V : struct, ISimd<V>
         {
             int start = index * ChannelsPerPiece, length = Math.Min(ChannelsPerPiece, Channels - start);
-            for (long i = 0; i < Count; i++) AddRow(DY + i * Channels + start, DTable + Ids[i] * Channels + start, length);
+            for (long i = 0; i < Count; i++) AddRow<V>(DY + i * Channels + start, DTable + Ids[i] * Channels + start, length);
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void AddRow(float* term, float* sum, int length)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static void AddRow<V>(float* term, float* sum, int length)
+            where V : struct, ISimd<V>
         {
             int c = 0;
             for (; c + V.Width <= length; c += V.Width) V.Store(V.Load(sum + c) + V.Load(term + c), sum + c);

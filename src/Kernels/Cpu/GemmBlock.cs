@@ -70,11 +70,11 @@ internal unsafe ref struct GemmBlock<V>
         _lastStep = plan.FirstStep(chunk + 1, problem->K);
         _packsA = problem->A.ColumnStride != 1;
 
-        // Rows of B that serve a single tile are read where they lie.
+        // Rows that serve a single tile are not worth a copy.
         _packsB = problem->Panels == null && (_tiles > 1 || problem->B.ColumnStride != 1);
         int steps = Math.Min(plan.SumBlock, _lastStep - _firstStep), width = GemmTile.PanelWidth<V>();
-        long sizeA = _packsA ? (long)_rows * steps : 0, sizeB = problem->Panels == null ? (long)_panels * steps * width : 0;
-        sizeA = (sizeA + 15) & ~15L;
+        long sizeA = _packsA ? (long)_tiles * steps * GemmPack.TileStep<V>() : 0;
+        long sizeB = problem->Panels == null ? (long)_panels * steps * width : 0;
         _packedA = (float*)Workers.Scratch((sizeA + sizeB + ((long)_rows * _panels * width)) * sizeof(float));
         _packedB = _packedA + sizeA;
         _sums = _packedB + sizeB;
@@ -97,32 +97,25 @@ internal unsafe ref struct GemmBlock<V>
         }
     }
 
-    /// <summary>The first row of a tile within the block; remainders are spread evenly over the tiles.</summary>
-    private readonly int TileRow(int tile) => (int)((long)_rows * tile / _tiles);
+    private readonly int TileRow(int tile) => GemmPack.TileRow(tile, _tiles, _rows);
 
     private readonly void PackA(int step, int steps)
     {
         if (!_packsA) return;
         Matrix a = _problem->A;
-        for (int tile = 0; tile < _tiles; tile++)
-        {
-            int row = TileRow(tile);
-            GemmPack.TileOfA(a.At(_row + row, step), a.RowStride, a.ColumnStride, TileRow(tile + 1) - row, steps, _packedA + ((nint)row * steps));
-        }
+        GemmPack.TilesOfA<V>(a.At(_row, step), a.RowStride, a.ColumnStride, _rows, _tiles, _problem->M - _row, steps, _packedA);
     }
 
     private readonly void PackB(int step, int steps)
     {
         if (_problem->Panels != null) return;
         Matrix b = _problem->B;
-        int width = GemmTile.PanelWidth<V>();
-        for (int panel = 0; panel < _panels; panel++)
-        {
-            int column = (_panel + panel) * width;
-            if (!_packsB && column + width <= _problem->N) continue;
-            float* destination = _packedB + ((nint)panel * steps * width);
-            GemmPack.PanelOfB<V>(b.At(step, column), b.RowStride, b.ColumnStride, steps, _problem->N - column, destination);
-        }
+        int width = GemmTile.PanelWidth<V>(), columns = _problem->N - (_panel * width);
+
+        // Whole panels that serve a single tile are read where they lie.
+        int skipped = _packsB ? 0 : Math.Min(_panels, columns / width);
+        float* source = b.At(step, (nint)(_panel + skipped) * width), destination = _packedB + ((nint)skipped * steps * width);
+        GemmPack.PanelsOfB<V>(source, b.RowStride, b.ColumnStride, steps, columns - (skipped * width), _panels - skipped, destination);
     }
 
     private readonly void ComputeTile(int tile, int panel, int step, int steps, bool first, bool last)
@@ -130,10 +123,11 @@ internal unsafe ref struct GemmBlock<V>
         int row = TileRow(tile), rows = TileRow(tile + 1) - row;
         int width = GemmTile.PanelWidth<V>(), column = (_panel + panel) * width;
         TileJob job = new() { Taps = 1, Steps = steps };
-        SetOperands(ref job, row, rows, panel, column, step);
+        SetOperands(ref job, tile, panel, column, step);
         if (_partial == null)
         {
             _problem->Output.Place(ref job, _row + row, column, width, _sums + ((((nint)panel * _rows) + row) * width), first);
+            if (last) _problem->Output.Prefetch(_row + row, rows, column, width);
             GemmTile.Run<V>(rows, in job);
             if (last) _problem->Output.Finish<V>(in job, _row + row, rows, column);
             return;
@@ -144,14 +138,14 @@ internal unsafe ref struct GemmBlock<V>
         GemmTile.Run<V>(rows, in job);
     }
 
-    private readonly void SetOperands(ref TileJob job, int row, int rows, int panel, int column, int step)
+    private readonly void SetOperands(ref TileJob job, int tile, int panel, int column, int step)
     {
         ref readonly Matrix a = ref _problem->A;
         ref readonly Matrix b = ref _problem->B;
         int width = GemmTile.PanelWidth<V>();
-        job.A = _packsA ? _packedA + (row * job.Steps) : a.At(_row + row, step);
+        job.A = _packsA ? _packedA + (tile * job.Steps * GemmPack.TileStep<V>()) : a.At(_row + TileRow(tile), step);
         job.ARowStride = _packsA ? 1 : a.RowStride;
-        job.AStepStride = _packsA ? rows : 1;
+        job.AStepStride = _packsA ? GemmPack.TileStep<V>() : 1;
         job.BStepStride = width;
         if (_problem->Panels != null)
         {

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
@@ -49,6 +51,18 @@ internal unsafe struct GemmOutput
         {
             job.Addend = whole && _plain && _epilogue.Bias != null ? _epilogue.Bias + column : null;
             job.AddendRowStride = 0;
+        }
+    }
+
+    /// <summary>Calls for the residual of a tile, which then comes while the tile is still being computed.</summary>
+    public readonly void Prefetch(nint row, int rows, int column, int width)
+    {
+        if (_epilogue.Residual == null || !Sse.IsSupported) return;
+        float* residual = _epilogue.Residual + (row * _epilogue.ResidualStride) + column;
+        for (int i = 0; i < rows; i++, residual += _epilogue.ResidualStride)
+        {
+            Sse.Prefetch0(residual);
+            Sse.Prefetch0(residual + (width / 2));
         }
     }
 

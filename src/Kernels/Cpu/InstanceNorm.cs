@@ -41,7 +41,15 @@ public static unsafe class InstanceNorm
         int pieces = SimdLoop.Pieces(tokens, rowsPerPiece);
         NormaliseBody body = new()
         {
-            X = x, Y = y, High = high, Low = low, Rstd = rstds, Tokens = tokens, Channels = channels, RowsPerPiece = rowsPerPiece, PiecesPerSample = pieces,
+            X = x,
+            Y = y,
+            High = high,
+            Low = low,
+            Rstd = rstds,
+            Tokens = tokens,
+            Channels = channels,
+            RowsPerPiece = rowsPerPiece,
+            PiecesPerSample = pieces,
         };
         SimdLoop.For(batch * pieces, body);
     }
@@ -66,8 +74,17 @@ public static unsafe class InstanceNorm
         new Span<float>(ones, statistics).Fill(1f);
         ColumnNormGradient gradient = new()
         {
-            X = y is null ? x : y, Shift = y is null ? mean : zeros, Factor = y is null ? rstd : ones, Scale = rstd, Dy = dy, Dx = dx,
-            SumG = sums, SumGx = sums + statistics, Groups = batch, Rows = tokens, Columns = channels,
+            X = y is null ? x : y,
+            Shift = y is null ? mean : zeros,
+            Factor = y is null ? rstd : ones,
+            Scale = rstd,
+            Dy = dy,
+            Dx = dx,
+            SumG = sums,
+            SumGx = sums + statistics,
+            Groups = batch,
+            Rows = tokens,
+            Columns = channels,
         };
         gradient.Run(ones + statistics, statisticsDependOnInput: true);
     }

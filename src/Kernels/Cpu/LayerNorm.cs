@@ -26,8 +26,16 @@ public static unsafe class LayerNorm
         long rowsPerPiece = Math.Max(1, FloatsPerPiece / channels);
         ForwardBody body = new()
         {
-            X = x, Gamma = gamma, Beta = beta, Y = y, Mean = mean, Rstd = rstd,
-            Rows = rows, Channels = channels, Eps = eps, RowsPerPiece = rowsPerPiece,
+            X = x,
+            Gamma = gamma,
+            Beta = beta,
+            Y = y,
+            Mean = mean,
+            Rstd = rstd,
+            Rows = rows,
+            Channels = channels,
+            Eps = eps,
+            RowsPerPiece = rowsPerPiece,
         };
         SimdLoop.For(SimdLoop.Pieces(rows, rowsPerPiece), body);
     }
@@ -50,8 +58,16 @@ public static unsafe class LayerNorm
         float* partials = (float*)Workers.Scratch(chunks * stride * sizeof(float));
         BackwardBody body = new()
         {
-            X = x, Gamma = gamma, Mean = mean, Rstd = rstd, Dy = dy, Dx = dx, Partials = partials,
-            Rows = rows, Channels = channels, RowsPerChunk = ColumnPartials.RowsPerChunk(rows),
+            X = x,
+            Gamma = gamma,
+            Mean = mean,
+            Rstd = rstd,
+            Dy = dy,
+            Dx = dx,
+            Partials = partials,
+            Rows = rows,
+            Channels = channels,
+            RowsPerChunk = ColumnPartials.RowsPerChunk(rows),
         };
         SimdLoop.For(chunks, body);
         ColumnPartials.Reduce(partials, chunks, stride, dGamma, channels);

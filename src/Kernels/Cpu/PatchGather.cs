@@ -73,6 +73,7 @@ public static unsafe class PatchGather
         }
 
         /// <summary>Deals out one line of pixels (null: zeros) to the patches of the row.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void CutLine(float* line, float* patches, int patchLength)
         {
             int pixels = line == null ? 0 : Width, x = 0;
@@ -84,6 +85,7 @@ public static unsafe class PatchGather
                 for (int kx = 0; kx < Patch; kx++) patches[kx] = x + kx < pixels ? line[x + kx] : 0f;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void JoinLine(float* patches, float* line, int patchLength)
         {
             int x = 0;

@@ -19,7 +19,8 @@ internal static class VectorMath
         where V : struct, ISimd<V>
     {
         // Range reduction by ln 2 in two parts (Cody and Waite), then (e^r − 1 − r) / r² on |r| ≤ ln 2 / 2.
-        V clamped = V.Min(V.Max(x, V.Broadcast(-87.3f)), V.Broadcast(88f));
+        // The constant stands first: of a NaN and a number, the x86 instructions return the second operand.
+        V clamped = V.Min(V.Broadcast(88f), V.Max(V.Broadcast(-87.3f), x));
         V n = V.Round(clamped * V.Broadcast(Log2E));
         V r = V.MultiplyAdd(n, V.Broadcast(-LnTwoHigh), clamped);
         r = V.MultiplyAdd(n, V.Broadcast(-LnTwoLow), r);
@@ -51,7 +52,7 @@ internal static class VectorMath
         near = V.MultiplyAdd(near, x, x);
 
         // (ln erfc t + t) / t on 0.9277 ≤ t ≤ 4; beyond, erf is 1 to the last place.
-        V u = V.Min(t, V.Broadcast(4f));
+        V u = V.Min(V.Broadcast(4f), t);
         V far = V.Broadcast(-1.1805987e-5f);
         far = V.MultiplyAdd(far, u, V.Broadcast(3.28506925e-4f));
         far = V.MultiplyAdd(far, u, V.Broadcast(-3.66543233e-3f));

@@ -21,6 +21,9 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
     /// <summary>About as many pieces are made: enough to share out among many cores, few enough for their partial sums.</summary>
     private const int TargetPieces = 64;
 
+    /// <summary>Windows of a piece at least (if there are as many): each piece ends with work of its own, the sums of the bias table.</summary>
+    private const int MinWindows = 4;
+
     private readonly WindowAttentionInput _input;
     private readonly WindowAttentionBias<V> _bias;
     private readonly float* _dOutput;
@@ -37,7 +40,7 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
         _dOutput = dOutput;
         _dQkv = dQkv;
         _windows = pictures * input.Grid.Windows;
-        _groups = Math.Clamp(TargetPieces / input.Heads, 1, _windows);
+        _groups = Math.Max(1, Math.Min(TargetPieces / input.Heads, _windows / MinWindows));
         _stride = AttentionRows.Pad<V>(input.HeadDim);
         _partial = (double*)HostAllocator.Allocate(PartialBytes);
         new Span<byte>(_partial, checked((int)PartialBytes)).Clear();

@@ -31,12 +31,11 @@ public static class DemoScenes
         string pictures = ReferData.PictureFolder(folder);
         Directory.CreateDirectory(pictures);
         Directory.CreateDirectory(Path.Combine(folder, Dataset));
-        List<(string Split, int Objects)> plan = Plan(options);
+        List<(string Split, int Objects, ulong Stream)> plan = Plan(options);
         DemoRecords records = new(options.PictureSize);
         for (int i = 0; i < plan.Count; i++)
         {
-            // A stream for each picture, so that a picture does not depend on how many there are of other splits.
-            DemoRandom random = new(options.Seed, (ulong)i);
+            DemoRandom random = new(options.Seed, plan[i].Stream);
             int count = plan[i].Objects > 0 ? plan[i].Objects : 2 + random.Below(MostObjects - 1);
             List<SceneObject> scene = new SceneMaker(random, options.TwinShare).Make(count);
             string name = string.Create(CultureInfo.InvariantCulture, $"COCO_train2014_{i + 1:D12}.jpg");
@@ -73,13 +72,21 @@ public static class DemoScenes
         return new SampleChoice(other, choice.Sentence % dataset.Sentences(other).Count);
     }
 
-    private static List<(string Split, int Objects)> Plan(DemoOptions options) =>
-    [
-        .. Enumerable.Repeat(("train", 0), options.TrainPictures),
-        .. Enumerable.Repeat(("val", 0), options.ValPictures),
-        .. Enumerable.Repeat(("testA", 0), options.TestAPictures),
-        .. Enumerable.Repeat(("testB", MostObjects), options.TestBPictures),
-    ];
+    /// <summary>The split of each picture, its number of objects (0 for any), and its random stream, which does not depend on the size of other splits.</summary>
+    private static List<(string Split, int Objects, ulong Stream)> Plan(DemoOptions options)
+    {
+        List<(string Split, int Objects, ulong Stream)> plan = [];
+        Add("train", 0, options.TrainPictures, 0);
+        Add("val", 0, options.ValPictures, 1);
+        Add("testA", 0, options.TestAPictures, 2);
+        Add("testB", MostObjects, options.TestBPictures, 3);
+        return plan;
+
+        void Add(string split, int objects, int pictures, ulong number)
+        {
+            for (int i = 0; i < pictures; i++) plan.Add((split, objects, number << 32 | (uint)i));
+        }
+    }
 
     private static List<string> Sentences(List<SceneObject> scene, SceneObject item, int count, DemoRandom random)
     {

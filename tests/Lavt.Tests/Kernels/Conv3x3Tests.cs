@@ -101,7 +101,7 @@ public sealed unsafe class Conv3x3Tests
         using Case convolution = new(Batch, Height, Width, Inputs, Outputs);
         using GemmGuardedArray dWeight = new(new Random(4), Outputs * Inputs * 9), y = new(new Random(5), Batch * Height * Width * Outputs);
         float[]? expectedY = null, expectedGradient = null;
-        foreach (int count in new[] { 1, 2 })
+        foreach (int count in new[] { 1, 2, 3, 5 })
         {
             using Workers workers = new(count);
             Workers.Use(workers);

@@ -125,7 +125,7 @@ public sealed unsafe class GemmTests
         using Case product = new(m, n, k, layout, 9);
         Epilogue epilogue = product.Epilogue(Activation.Tanh, bias: true, residual: true, accumulate: false, preActivation: true);
         float[]? expected = null;
-        foreach (int count in new[] { 1, 2 })
+        foreach (int count in new[] { 1, 2, 3, 5 })
         {
             using Workers workers = new(count);
             Workers.Use(workers);

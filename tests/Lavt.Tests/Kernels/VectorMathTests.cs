@@ -43,6 +43,21 @@ public unsafe class VectorMathTests
         Assert.Equal(-1f, y[0]);
     }
 
+    [Theory]
+    [InlineData("exp")]
+    [InlineData("erf")]
+    [InlineData("tanh")]
+    [InlineData("sigmoid")]
+    [InlineData("gelu")]
+    public void Not_a_number_stays_so(string name)
+    {
+        float* x = stackalloc float[16];
+        float* y = stackalloc float[16];
+        new Span<float>(x, 16).Fill(float.NaN);
+        Kernel(name)(x, y);
+        Assert.True(float.IsNaN(y[0]));
+    }
+
     private static void Check(string name, double low, double high, Func<double, float, double> error, double bound)
     {
         float* x = stackalloc float[16];

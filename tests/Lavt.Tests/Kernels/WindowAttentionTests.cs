@@ -117,7 +117,7 @@ public unsafe class WindowAttentionTests
     private static T[] WithWorkers<T>(Func<T> action)
     {
         List<T> results = [];
-        foreach (int count in new[] { 1, 2 })
+        foreach (int count in new[] { 1, 2, 3, 5 })
         {
             using Workers workers = new(count);
             Workers.Use(workers);

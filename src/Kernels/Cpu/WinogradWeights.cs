@@ -1,0 +1,92 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Lavt.Kernels.Cpu;
+
+/// <summary>
+/// Transforms the weights of a 3x3 convolution and packs them as [panels of output channels, 36 products, input channels,
+/// panel width]; the output channels of the last panel are filled up with zeros.
+/// </summary>
+internal static unsafe class WinogradWeights
+{
+    private const int ChannelsPerPiece = 32;
+
+    /// <summary>The bytes that <see cref="Pack"/> fills, at any vector width.</summary>
+    public static long Bytes(int inputs, int outputs)
+    {
+        int width = CpuInfo.VectorBits / 16;
+        return ((long)outputs + width - 1) / width * width * Winograd.Products * inputs * sizeof(float);
+    }
+
+    /// <summary>
+    /// Packs a weight [<paramref name="cout"/>, <paramref name="cin"/>, 3, 3]; for the gradient of the data, turned round in
+    /// the picture plane and with inputs and outputs exchanged.
+    /// </summary>
+    public static void Pack(float* weight, int cin, int cout, bool forData, float* destination)
+    {
+        PackLoop loop = new()
+        {
+            Weight = weight,
+            Destination = destination,
+            Flipped = forData,
+            Inputs = forData ? cout : cin,
+            Outputs = forData ? cin : cout,
+            InputStride = forData ? (nint)cin * 9 : 9,
+            OutputStride = forData ? 9 : (nint)cin * 9,
+            Width = CpuInfo.VectorBits / 16,
+        };
+        loop.Pieces = SimdLoop.Pieces(loop.Inputs, ChannelsPerPiece);
+        Workers.Current.For(SimdLoop.Pieces(loop.Outputs, loop.Width) * loop.Pieces, ref loop);
+    }
+
+    /// <summary>Packs a few input channels for one panel.</summary>
+    private struct PackLoop : ILoopBody
+    {
+        public float* Weight;
+        public float* Destination;
+        public bool Flipped;
+        public int Inputs;
+        public int Outputs;
+        public nint InputStride;
+        public nint OutputStride;
+        public int Width;
+        public int Pieces;
+
+        public readonly void Run(int index, int worker)
+        {
+            int panel = index / Pieces, first = index % Pieces * ChannelsPerPiece, last = Math.Min(Inputs, first + ChannelsPerPiece);
+            int output = panel * Width, outputs = Math.Min(Width, Outputs - output);
+            nint plane = (nint)Inputs * Width;
+            for (int c = first; c < last; c++)
+            {
+                float* filters = Weight + (c * InputStride) + (output * OutputStride);
+                TransformFilters(filters, outputs, Destination + (panel * Winograd.Products * plane) + ((nint)c * Width), plane);
+            }
+        }
+
+        /// <summary>u = G g Gᵀ for the filters of one input channel and all output channels of a panel.</summary>
+        [SkipLocalsInit]
+        private readonly void TransformFilters(float* filters, int outputs, float* target, nint plane)
+        {
+            const int Taps = 3, N = Winograd.Inputs;
+            float* taps = stackalloc float[Taps * Taps * Width];
+            int vectors = Width / Vector<double>.Count;
+            Vector<double>* wide = stackalloc Vector<double>[Taps * Taps * vectors];
+            Vector<double>* columns = stackalloc Vector<double>[N * Taps * vectors];
+            Vector<double>* results = stackalloc Vector<double>[Winograd.Products * vectors];
+            if (outputs < Width) new Span<float>(taps, Taps * Taps * Width).Clear();
+            Transpose.Run(filters, OutputStride, Flipped ? taps + (8 * Width) : taps, Flipped ? -Width : Width, outputs, Taps * Taps);
+            for (int i = 0; i < Taps * Taps * Width; i += Vector<float>.Count, wide += 2)
+                Vector.Widen(Vector.Load(taps + i), out wide[0], out wide[1]);
+            wide -= Taps * Taps * vectors;
+            for (int i = 0; i < Taps * vectors; i++)
+                Winograd.TransformWeights(wide[i], wide[i + (Taps * vectors)], wide[i + (2 * Taps * vectors)], columns + i, Taps * vectors);
+            for (int y = 0; y < N; y++, columns += Taps * vectors)
+                for (int i = 0; i < vectors; i++)
+                    Winograd.TransformWeights(columns[i], columns[i + vectors], columns[i + (2 * vectors)], results + (y * N * vectors) + i, vectors);
+            for (int product = 0; product < Winograd.Products; product++, target += plane)
+                for (int i = 0; i < vectors; i += 2, results += 2)
+                    Vector.Store(Vector.Narrow(results[0], results[1]), target + (i * Vector<double>.Count));
+        }
+    }
+}
