@@ -15,8 +15,21 @@ public readonly record struct StateEntry(string Name, Tensor Value, bool IsParam
 /// </summary>
 public abstract class Module
 {
+    [ThreadStatic]
+    private static bool t_double;
+
     private readonly List<(string Name, Tensor Value, bool IsParameter)> _own = [];
     private readonly List<(string Name, Module Child)> _children = [];
+
+    /// <summary>
+    /// Makes the modules that are built on this thread hold F64 parameters; they then compute by the composed forms of the
+    /// operations, slowly and exactly, as the oracle of the fast ones.
+    /// </summary>
+    public static bool BuildsInDouble
+    {
+        get => t_double;
+        set => t_double = value;
+    }
 
     /// <summary>True while training: dropout drops, batch norm uses the batch's statistics. Modules start in evaluation mode.</summary>
     public bool Training { get; private set; }
@@ -102,7 +115,7 @@ public abstract class Module
     /// <summary>Makes and registers a parameter of zeros.</summary>
     protected Tensor AddParameter(string name, Shape shape)
     {
-        Tensor value = Tensor.Zeros(shape).Persist().RequireGradient();
+        Tensor value = Tensor.Zeros(shape, t_double ? DType.F64 : DType.F32).Persist().RequireGradient();
         _own.Add((name, value, true));
         return value;
     }
@@ -110,6 +123,7 @@ public abstract class Module
     /// <summary>Registers a buffer: part of the state, but not trained.</summary>
     protected Tensor AddBuffer(string name, Tensor value)
     {
+        if (t_double && value.DType == DType.F32) value = value.To(DType.F64);
         value.Persist();
         _own.Add((name, value, false));
         return value;
