@@ -17,6 +17,14 @@ public static class TensorGradients
         return tensor;
     }
 
+    /// <summary>Makes a leaf an ordinary tensor again: operations on it are no longer recorded for its sake.</summary>
+    public static void StopGradient(this Tensor tensor)
+    {
+        if (tensor.GradientState is not GradientState { IsLeaf: true } state) return;
+        state.Clear();
+        tensor.GradientState = null;
+    }
+
     /// <summary>True for a leaf.</summary>
     public static bool RequiresGradient(this Tensor tensor) => tensor.GradientState is GradientState { IsLeaf: true };
 

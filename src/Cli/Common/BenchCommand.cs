@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Lavt.Evaluation;
+using Lavt.Kernels;
 using Lavt.Options;
 
 namespace Lavt.Cli;
@@ -19,7 +20,23 @@ internal static class BenchCommand
             "lavt bench --model lavt_one --swin_type base --window12",
             "lavt bench --model lavt --swin_type tiny --batch-size 2 --train",
             "lavt bench --model lavt_one --swin_type base --window12 --threads 1 --runs 10");
+        command.Subcommands.Add(Serve());
         command.SetAction(result => Run(flags.Read(result), result.GetValue(runs), result.GetValue(train)));
+        return command;
+    }
+
+    /// <summary>Answers requests on standard input, so that another program can measure this one beside others.</summary>
+    private static Command Serve()
+    {
+        var threads = new Option<int>("--threads") { HelpName = "N", Description = "Threads that compute. Default: one per core.", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var command = new Command("serve", "Answers requests for measurements on standard input (the protocol is in bench/README.md).") { threads };
+        HelpPage.Attach(command, "python3 bench/peers/compare.py --ours \"./lavt bench serve --threads {threads}\"");
+        command.SetAction(result =>
+        {
+            Workers.SetDefaultCount(Math.Max(1, result.GetValue(threads)));
+            new BenchmarkServer(Console.In, Console.Out).Run();
+            return ExitCode.Ok;
+        });
         return command;
     }
 
@@ -30,8 +47,8 @@ internal static class BenchCommand
         Machine.Prepare(options.Machine);
         int batch = options.Given.Contains("--batch-size") ? options.Training.BatchSize : 1;
         var benchmark = new ModelBenchmark(options, batch);
-        double[] seconds = train ? benchmark.TrainingStep(runs) : benchmark.Forward(runs);
-        Array.Sort(seconds);
+        List<double> seconds = train ? benchmark.TrainingStep(0, runs) : benchmark.Forward(0, runs);
+        seconds.Sort();
         int size = options.Data.ImageSize;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{(train ? "training step" : "forward pass")}, batch {batch}, {size} x {size}: median {seconds[runs / 2]:F3} s, fastest {seconds[0]:F3} s of {runs}; at most {ProcessMemory.PeakMiB} MiB"));

@@ -16,9 +16,11 @@ public sealed class ModelBenchmark
     private readonly LavtOptions _options;
     private readonly LavtModel _model;
     private readonly Tensor _pictures;
+    private readonly Tensor? _language;
     private readonly Tensor _ids;
     private readonly Tensor _mask;
     private readonly Tensor _target;
+    private bool _isWarm;
 
     /// <summary>Makes model and inputs.</summary>
     /// <param name="options">The model, the size of pictures and the batch.</param>
@@ -28,10 +30,17 @@ public sealed class ModelBenchmark
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
         var random = new RandomSource((ulong)options.Training.Seed);
-        _model = new LavtModel(options.Model, random);
+        // With --model lavt the text encoder stands beside the model, and is not measured.
+        bool isWhole = options.Model.Model == ModelKind.LavtOne;
+        _model = new LavtModel(isWhole ? options.Model : options.Model with { Bert = options.Model.Bert with { Layers = 0, VocabularySize = 1 } }, random);
         int size = options.Data.ImageSize;
         _pictures = Tensor.Empty([batch, 3, size, size]).Persist();
         random.FillUniform(_pictures.Span<float>(), -2, 2);
+        if (!isWhole)
+        {
+            _language = Tensor.Empty([batch, ReferDatasets.MaxTokens, options.Model.Bert.HiddenSize]).Persist();
+            random.FillUniform(_language.Span<float>(), -1, 1);
+        }
         _ids = Tensor.Zeros([batch, ReferDatasets.MaxTokens], DType.I64).Persist();
         _mask = Tensor.Zeros([batch, ReferDatasets.MaxTokens]).Persist();
         _mask.Span<float>().Fill(1);
@@ -39,23 +48,27 @@ public sealed class ModelBenchmark
         _target.Span<byte>()[..(size * size / 2)].Fill(1);
     }
 
-    /// <summary>Times of forward passes in evaluation mode, in seconds; one more runs before them and does not count.</summary>
-    public double[] Forward(int runs)
+    /// <summary>Times of forward passes in evaluation mode; one more runs before them and does not count.</summary>
+    /// <param name="seconds">Passes are made until so much time is over,</param>
+    /// <param name="least">and at least so many.</param>
+    public List<double> Forward(double seconds, int least)
     {
         _model.SetMode(training: false);
-        return Time(runs, () => _model.Forward(_pictures, _model.TextEncoder.Forward(_ids, _mask), _mask));
+        return Time(seconds, least, () => _model.Forward(_pictures, Language(), _mask));
     }
 
-    /// <summary>Times of training steps (forward, backward, optimizer), in seconds; one more runs before them and does not count.</summary>
-    public double[] TrainingStep(int runs)
+    /// <summary>Times of training steps (forward, backward, optimizer); one more runs before them and does not count.</summary>
+    /// <inheritdoc cref="Forward"/>
+    public List<double> TrainingStep(double seconds, int least)
     {
         TrainingOptions training = _options.Training;
-        var optimizer = new AdamW(ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
+        AdamW optimizer = new(ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
+        ParameterGroups.Freeze(_model, optimizer);
         _model.SetMode(training: true);
-        return Time(runs, () =>
+        return Time(seconds, least, () =>
         {
             using Tape tape = Tape.Begin();
-            Tensor logits = _model.Forward(_pictures, _model.TextEncoder.Forward(_ids, _mask), _mask);
+            Tensor logits = _model.Forward(_pictures, Language(), _mask);
             tape.Backward(SegmentationLoss.Compute(training, logits, _target));
             optimizer.Step();
             _model.ClearGradients();
@@ -63,17 +76,23 @@ public sealed class ModelBenchmark
         });
     }
 
-    private static double[] Time(int runs, Action work)
+    private Tensor Language() => _language ?? _model.TextEncoder.Forward(_ids, _mask);
+
+    private List<double> Time(double seconds, int least, Action work)
     {
-        double[] seconds = new double[runs];
-        for (int i = -1; i < runs; i++)
-        {
-            long started = Stopwatch.GetTimestamp();
-            using (MemoryScope scope = MemoryScope.Begin())
-                work();
-            if (i >= 0)
-                seconds[i] = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        }
-        return seconds;
+        if (!_isWarm) RunOnce(work);
+        _isWarm = true;
+        List<double> times = [];
+        long started = Stopwatch.GetTimestamp();
+        while (times.Count < least || Stopwatch.GetElapsedTime(started).TotalSeconds < seconds) times.Add(RunOnce(work));
+        return times;
+    }
+
+    private static double RunOnce(Action work)
+    {
+        long started = Stopwatch.GetTimestamp();
+        using (MemoryScope scope = MemoryScope.Begin())
+            work();
+        return Stopwatch.GetElapsedTime(started).TotalSeconds;
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lavt.Autograd;
 using Lavt.Models;
 using Lavt.Nn;
 using Lavt.Options;
@@ -31,6 +32,14 @@ public static class ParameterGroups
         int layers = language is TrainedLanguage.EncoderAll or TrainedLanguage.EmbeddingsEncoderAll ? int.MaxValue : 10;
         groups.Add(new("encoder", [.. text.Where(p => Layer(p.Name) is { } layer && layer < layers)], weightDecay));
         return groups;
+    }
+
+    /// <summary>Stops the gradients of all parameters that no group trains, so that nothing is computed for them.</summary>
+    public static void Freeze(LavtModel model, AdamW optimizer)
+    {
+        HashSet<Tensor> trained = [.. optimizer.Parameters.Select(p => p.Value)];
+        foreach ((_, Tensor parameter) in model.Parameters().Concat(model.TextEncoder.Parameters()))
+            if (!trained.Contains(parameter)) parameter.StopGradient();
     }
 
     private static IEnumerable<(string Name, Tensor Value)> Named(Module module, string prefix) =>

@@ -58,6 +58,7 @@ public sealed class Trainer
         _schedule = new PolynomialSchedule(training.LearningRate, (long)training.Epochs * _stepsPerEpoch, training.FixedLearningRate ? 0 : 0.9);
         _optimizer = new AdamW(
             ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
+        ParameterGroups.Freeze(_model, _optimizer);
         _position = checkpoint is null ? new TrainingPosition() : TrainingCheckpoint.Restore(checkpoint, _optimizer);
         _firstStep = _position.Step;
         _files = new RunFiles(training);

@@ -1,0 +1,64 @@
+using System.Globalization;
+using System.Text.Json;
+using Lavt.Options;
+
+namespace Lavt.Evaluation;
+
+/// <summary>
+/// Measures models on request: a line <c>forward|train MODEL SWIN WINDOW SIZE BATCH SECONDS</c> is answered by a line of
+/// JSON with the milliseconds of every step and the most memory that the process has held.
+/// </summary>
+/// <param name="requests">Where the requests come from.</param>
+/// <param name="answers">Where the answers go.</param>
+public sealed class BenchmarkServer(TextReader requests, TextWriter answers)
+{
+    private string? _case;
+    private ModelBenchmark? _benchmark;
+
+    /// <summary>Answers until the input ends or says <c>quit</c>.</summary>
+    public void Run()
+    {
+        Answer(new { ready = $"Lavt {typeof(BenchmarkServer).Assembly.GetName().Version?.ToString(3)}" });
+        while (requests.ReadLine() is { } line && line != "quit")
+        {
+            try
+            {
+                List<double> seconds = Measure(line.Split(' '));
+                Answer(new { milliseconds = seconds.Select(s => Math.Round(1000 * s, 3)), peak_bytes = ProcessMemory.PeakMiB << 20 });
+            }
+            catch (Exception failure) when (failure is FormatException or OptionException)
+            {
+                Answer(new { error = failure.Message });
+            }
+        }
+    }
+
+    private List<double> Measure(string[] words)
+    {
+        if (words.Length != 7 || words[0] is not ("forward" or "train"))
+            throw new FormatException("expected: forward|train MODEL SWIN WINDOW SIZE BATCH SECONDS");
+        string name = string.Join(' ', words[..6]);
+        if (name != _case)
+        {
+            _benchmark = null;
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            Tensors.HostAllocator.Trim();
+            LavtOptions options = new()
+            {
+                Model = ModelOptions.Parse($"--model {words[1]} --swin_type {words[2]} --window {words[3]}"),
+                Data = new DataOptions { ImageSize = int.Parse(words[4], CultureInfo.InvariantCulture) },
+            };
+            _benchmark = new ModelBenchmark(options, int.Parse(words[5], CultureInfo.InvariantCulture));
+            _case = name;
+        }
+        double seconds = double.Parse(words[6], CultureInfo.InvariantCulture);
+        return words[0] == "train" ? _benchmark!.TrainingStep(seconds, 1) : _benchmark!.Forward(seconds, 1);
+    }
+
+    private void Answer(object answer)
+    {
+        answers.WriteLine(JsonSerializer.Serialize(answer));
+        answers.Flush();
+    }
+}
