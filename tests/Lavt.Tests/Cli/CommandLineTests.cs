@@ -7,6 +7,9 @@ namespace Lavt.Tests.Cli;
 
 public class CommandLineTests
 {
+    /// <summary>The messages of wrong command lines would look like errors of the tests.</summary>
+    static CommandLineTests() => Console.SetError(TextWriter.Null);
+
     /// <summary>The exit code and the options that a command with all flags gets from a command line.</summary>
     private static (int Code, LavtOptions? Options) Parse(string commandLine)
     {
