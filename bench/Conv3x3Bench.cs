@@ -8,7 +8,7 @@ namespace Lavt.Bench;
 [Config(typeof(GflopsConfig))]
 public unsafe class Conv3x3Bench
 {
-    private float* _x, _weight, _y, _bias, _dx, _dWeight;
+    private FloatArray _x = null!, _weight = null!, _y = null!, _bias = null!, _dx = null!, _dWeight = null!;
     private PackedConv _direct = null!;
     private PackedConv _winograd = null!;
 
@@ -29,12 +29,12 @@ public unsafe class Conv3x3Bench
     public void Allocate()
     {
         long pixels = (long)Shape.Side * Shape.Side;
-        _x = BenchMemory.Allocate(pixels * Shape.Inputs);
-        _dx = BenchMemory.Allocate(pixels * Shape.Inputs);
-        _y = BenchMemory.Allocate(pixels * Shape.Outputs);
-        _weight = BenchMemory.Allocate(9L * Shape.Inputs * Shape.Outputs);
-        _dWeight = BenchMemory.Allocate(9L * Shape.Inputs * Shape.Outputs);
-        _bias = BenchMemory.Allocate(Shape.Outputs);
+        _x = new FloatArray(pixels * Shape.Inputs);
+        _dx = new FloatArray(pixels * Shape.Inputs);
+        _y = new FloatArray(pixels * Shape.Outputs);
+        _weight = new FloatArray(9L * Shape.Inputs * Shape.Outputs);
+        _dWeight = new FloatArray(9L * Shape.Inputs * Shape.Outputs);
+        _bias = new FloatArray(Shape.Outputs);
         _winograd = PackedConv.Pack(_weight, Shape.Inputs, Shape.Outputs);
         Conv3x3.AllowWinograd = false;
         _direct = PackedConv.Pack(_weight, Shape.Inputs, Shape.Outputs);

@@ -6,7 +6,6 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
-using Lavt.Tensors;
 
 namespace Lavt.Bench;
 
@@ -14,7 +13,7 @@ namespace Lavt.Bench;
 [Config(typeof(GflopsConfig))]
 public unsafe class GemmBench
 {
-    private float* _x, _weight, _y, _bias, _residual, _dx, _dWeight;
+    private FloatArray _x = null!, _weight = null!, _y = null!, _bias = null!, _residual = null!, _dx = null!, _dWeight = null!;
     private PackedMatrix _packed = null!;
 
     [ParamsSource(nameof(Shapes))]
@@ -41,13 +40,13 @@ public unsafe class GemmBench
     [GlobalSetup]
     public void Allocate()
     {
-        _x = BenchMemory.Allocate((long)Shape.Rows * Shape.Inputs);
-        _dx = BenchMemory.Allocate((long)Shape.Rows * Shape.Inputs);
-        _y = BenchMemory.Allocate((long)Shape.Rows * Shape.Outputs);
-        _residual = BenchMemory.Allocate((long)Shape.Rows * Shape.Outputs);
-        _weight = BenchMemory.Allocate((long)Shape.Inputs * Shape.Outputs);
-        _dWeight = BenchMemory.Allocate((long)Shape.Inputs * Shape.Outputs);
-        _bias = BenchMemory.Allocate(Shape.Outputs);
+        _x = new FloatArray((long)Shape.Rows * Shape.Inputs);
+        _dx = new FloatArray((long)Shape.Rows * Shape.Inputs);
+        _y = new FloatArray((long)Shape.Rows * Shape.Outputs);
+        _residual = new FloatArray((long)Shape.Rows * Shape.Outputs);
+        _weight = new FloatArray((long)Shape.Inputs * Shape.Outputs);
+        _dWeight = new FloatArray((long)Shape.Inputs * Shape.Outputs);
+        _bias = new FloatArray(Shape.Outputs);
         _packed = PackedMatrix.Pack(new Matrix(_weight, 1, Shape.Inputs), Shape.Inputs, Shape.Outputs);
     }
 
@@ -125,18 +124,5 @@ public sealed class GflopsConfig : ManualConfig
             double flops = ((IHasFlops)benchmarkCase.Parameters["Shape"]).Flops;
             return nanoseconds is { } time ? (flops / time).ToString("F0", CultureInfo.InvariantCulture) : "-";
         }
-    }
-}
-
-/// <summary>Arrays of fixed pseudo-random numbers.</summary>
-internal static unsafe class BenchMemory
-{
-    /// <summary>Numbers in [−1, 1); freed with the process.</summary>
-    public static float* Allocate(long count)
-    {
-        float* data = (float*)HostAllocator.Allocate(count * sizeof(float));
-        Random random = new(1);
-        for (long i = 0; i < count; i++) data[i] = (2 * random.NextSingle()) - 1;
-        return data;
     }
 }

@@ -82,7 +82,7 @@ internal static unsafe class Conv3x3WeightGradient
             int tiles = (outputs + GemmTile.RowsFor<V>() - 1) / GemmTile.RowsFor<V>();
             int panelWidth = GemmTile.PanelWidth<V>();
             nint panelFloats = (nint)(RowsPerBand + 2) * (Width + 2) * panelWidth;
-            long tileFloats = (long)tiles * RowsPerBand * Width * GemmPack.TileStep<V>();
+            nint tileFloats = tiles * GemmPack.TileFloats<V>((nint)RowsPerBand * Width);
             float* panels = (float*)Workers.Scratch((((lastPanel - firstPanel) * panelFloats) + tileFloats) * sizeof(float));
             float* packedDy = panels + ((lastPanel - firstPanel) * panelFloats);
             bool first = true;
@@ -100,7 +100,7 @@ internal static unsafe class Conv3x3WeightGradient
                         for (int tile = 0; tile < tiles; tile++)
                         {
                             int row = GemmPack.TileRow(tile, tiles, outputs), end = GemmPack.TileRow(tile + 1, tiles, outputs);
-                            float* packed = packedDy + ((nint)tile * rows * Width * GemmPack.TileStep<V>());
+                            float* packed = packedDy + (tile * GemmPack.TileFloats<V>((nint)rows * Width));
                             AddBand<V>(firstOutput + row, end - row, panel, rows, packed, picturePanel, first);
                         }
                     }

@@ -73,8 +73,8 @@ internal unsafe ref struct GemmBlock<V>
         // Rows that serve a single tile are not worth a copy.
         _packsB = problem->Panels == null && (_tiles > 1 || problem->B.ColumnStride != 1);
         int steps = Math.Min(plan.SumBlock, _lastStep - _firstStep), width = GemmTile.PanelWidth<V>();
-        long sizeA = _packsA ? (long)_tiles * steps * GemmPack.TileStep<V>() : 0;
-        long sizeB = problem->Panels == null ? (long)_panels * steps * width : 0;
+        long sizeA = _packsA ? _tiles * GemmPack.TileFloats<V>(steps) : 0;
+        long sizeB = problem->Panels == null ? _panels * GemmPack.PanelFloats<V>(steps) : 0;
         _packedA = (float*)Workers.Scratch((sizeA + sizeB + ((long)_rows * _panels * width)) * sizeof(float));
         _packedB = _packedA + sizeA;
         _sums = _packedB + sizeB;
@@ -114,7 +114,7 @@ internal unsafe ref struct GemmBlock<V>
 
         // Whole panels that serve a single tile are read where they lie.
         int skipped = _packsB ? 0 : Math.Min(_panels, columns / width);
-        float* source = b.At(step, (nint)(_panel + skipped) * width), destination = _packedB + ((nint)skipped * steps * width);
+        float* source = b.At(step, (nint)(_panel + skipped) * width), destination = _packedB + (skipped * GemmPack.PanelFloats<V>(steps));
         GemmPack.PanelsOfB<V>(source, b.RowStride, b.ColumnStride, steps, columns - (skipped * width), _panels - skipped, destination);
     }
 
@@ -143,7 +143,7 @@ internal unsafe ref struct GemmBlock<V>
         ref readonly Matrix a = ref _problem->A;
         ref readonly Matrix b = ref _problem->B;
         int width = GemmTile.PanelWidth<V>();
-        job.A = _packsA ? _packedA + (tile * job.Steps * GemmPack.TileStep<V>()) : a.At(_row + TileRow(tile), step);
+        job.A = _packsA ? _packedA + (tile * GemmPack.TileFloats<V>(job.Steps)) : a.At(_row + TileRow(tile), step);
         job.ARowStride = _packsA ? 1 : a.RowStride;
         job.AStepStride = _packsA ? GemmPack.TileStep<V>() : 1;
         job.BStepStride = width;
@@ -153,7 +153,7 @@ internal unsafe ref struct GemmBlock<V>
         }
         else if (_packsB || column + width > _problem->N)
         {
-            job.B = _packedB + (panel * job.Steps * width);
+            job.B = _packedB + (panel * GemmPack.PanelFloats<V>(job.Steps));
         }
         else
         {

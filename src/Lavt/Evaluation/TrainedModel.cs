@@ -32,13 +32,13 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
         };
         var model = new LavtModel(options.Model, RandomSource.None);
         Fill(model, checkpoint, options.Weights);
-        model.SetMode(training: false);
+        model.KeepForInferenceOnly();
         return new TrainedModel(model, options);
     }
 
     /// <summary>Reads the file that <c>--resume</c> names.</summary>
-    internal static LavtCheckpoint Read(string file) => File.Exists(file)
-        ? LavtCheckpoint.Read(file)
+    internal static LavtCheckpoint Read(string file, bool withOptimizer = false) => File.Exists(file)
+        ? LavtCheckpoint.Read(file, withOptimizer)
         : throw new WeightFileException(file, "there is no such file; name a checkpoint with --resume");
 
     /// <summary>Copies a checkpoint's weights into a model, BERT's included.</summary>

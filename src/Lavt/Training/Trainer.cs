@@ -46,7 +46,7 @@ public sealed class Trainer
         TrainingOptions training = options.Training;
         _observer = observer;
         using MemoryScope scope = MemoryScope.Begin();
-        LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? TrainedModel.Read(options.Weights.Resume) : null;
+        LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? TrainedModel.Read(options.Weights.Resume, withOptimizer: true) : null;
         _model = checkpoint is null ? ModelStart.New(options) : ModelStart.Resume(checkpoint, options);
         _options = options with { Model = _model.Options };
 

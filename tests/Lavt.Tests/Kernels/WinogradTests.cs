@@ -72,7 +72,7 @@ public sealed unsafe class WinogradTests
         using GemmGuardedArray x = new(random, Batch * Height * Width * Cin), weight = new(random, Cout * Cin * 9);
         using GemmGuardedArray y = new(random, Batch * Height * Width * Cout);
         float[]? expected = null;
-        foreach (int count in new[] { 1, 2 })
+        foreach (int count in new[] { 1, 2, 3 })
         {
             using Workers workers = new(count);
             Workers.Use(workers);
