@@ -121,7 +121,8 @@ public class CommandLineTests
     {
         LavtOptions options = Read(
             "--model lavt_one --swin_type tiny --window 5 --epochs 3 --wd 0.5 --loss mc_dice --lang_enc_params embeddings+encoder-all "
-            + "--splitBy google --limit-val 7 --seed 11 --threads 2 --sep_t_pwam") with { Given = [] };
+            + "--splitBy google --limit-val 7 --seed 11 --threads 2 --sep_t_pwam") with
+        { Given = [] };
         var args = LavtFlags.Table.ToArgs(options).ToDictionary(pair => pair.Key, pair => (object?)pair.Value);
         Assert.Equal(0.5, args["weight_decay"]);
         Assert.Equal(7L, args["limit_val"]);
