@@ -12,7 +12,7 @@ public class LayerTests
     private static readonly Dictionary<string, string[]> s_packages = new()
     {
         ["Lavt.Nn"] = ["Google.Protobuf"],
-        ["Lavt.Cli"] = ["System.CommandLine", "Spectre.Console"],
+        ["Lavt.Cli"] = ["System.CommandLine"],
     };
 
     public static TheoryData<string> Layers => [.. s_layers];
