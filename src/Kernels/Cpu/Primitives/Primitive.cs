@@ -70,6 +70,35 @@ public static unsafe class Primitive
         }
     }
 
+    /// <summary>The largest value around each element of a map [batch, height, width, channels], and where in x it stands.</summary>
+    public static void MaxPool<T>(T* x, int batch, int height, int width, int channels, int size, T* y, long* winners)
+        where T : unmanaged, INumber<T>
+    {
+        int reach = size / 2;
+        for (int b = 0; b < batch; b++)
+            for (int row = 0; row < height; row++)
+                for (int column = 0; column < width; column++)
+                    for (int c = 0; c < channels; c++)
+                    {
+                        long best = -1;
+                        for (int v = Math.Max(0, row - reach); v <= Math.Min(height - 1, row + reach); v++)
+                            for (int u = Math.Max(0, column - reach); u <= Math.Min(width - 1, column + reach); u++)
+                            {
+                                long at = (((long)b * height + v) * width + u) * channels + c;
+                                if (best < 0 || x[at] > x[best]) best = at;
+                            }
+                        *y++ = x[best];
+                        *winners++ = best;
+                    }
+    }
+
+    /// <summary>y[places[i]] += x[i].</summary>
+    public static void AddAt<T>(T* x, long* places, T* y, long count)
+        where T : unmanaged, INumber<T>
+    {
+        for (long i = 0; i < count; i++) y[places[i]] += x[i];
+    }
+
     /// <summary>C[m, n] = A[m, k] · B[k, n], contiguous C, any strides of A and B.</summary>
     public static void MatMul<T>(int m, int n, int k, T* a, long aRow, long aColumn, T* b, long bRow, long bColumn, T* c)
         where T : unmanaged, INumber<T>
