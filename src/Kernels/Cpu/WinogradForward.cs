@@ -179,6 +179,7 @@ internal static unsafe class WinogradForward
         }
 
         /// <summary>One of the 36 products: [tiles, inputs] by [inputs, panel width].</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void Multiply<V>(float* left, float* right, float* sums)
             where V : struct, ISimd<V>
         {
@@ -210,6 +211,7 @@ internal static unsafe class WinogradForward
         }
 
         /// <summary>Transforms the sums of a tile back and stores those of its pixels that the picture has.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void StoreTile<V>(float* sums, nint sumPlane, float* pixels, nint tile, int column)
             where V : struct, ISimd<V>
         {
