@@ -6,21 +6,35 @@ namespace Lavt.Nn;
 public static class Init
 {
     /// <summary>Fills with one value.</summary>
-    public static void Constant(Tensor parameter, float value) => parameter.Span<float>().Fill(value);
+    public static void Constant(Tensor parameter, float value) => Fill(parameter, values => values.Fill(value));
 
     /// <summary>PyTorch's default for linear layers and convolutions: uniform within ± 1 / √fan-in (He et al. 2015 with a = √5).</summary>
     public static void LinearDefault(Tensor weight, Tensor? bias, RandomSource random)
     {
         float bound = 1f / MathF.Sqrt(weight.Count / weight.Shape[0]);
-        random.FillUniform(weight.Span<float>(), -bound, bound);
-        if (bias is not null) random.FillUniform(bias.Span<float>(), -bound, bound);
+        Fill(weight, values => random.FillUniform(values, -bound, bound));
+        if (bias is not null) Fill(bias, values => random.FillUniform(values, -bound, bound));
     }
 
     /// <summary>Normal values of the given deviation, cut off at ± 2.</summary>
     public static void TruncatedNormal(Tensor parameter, float deviation, RandomSource random) =>
-        random.FillTruncatedNormal(parameter.Span<float>(), deviation);
+        Fill(parameter, values => random.FillTruncatedNormal(values, deviation));
 
     /// <summary>Normal values of the given deviation.</summary>
     public static void Normal(Tensor parameter, float deviation, RandomSource random) =>
-        random.FillNormal(parameter.Span<float>(), deviation);
+        Fill(parameter, values => random.FillNormal(values, deviation));
+
+    private static void Fill(Tensor parameter, SpanAction fill)
+    {
+        if (parameter.DType == DType.F32)
+        {
+            fill(parameter.Span<float>());
+            return;
+        }
+        float[] values = new float[parameter.Count];
+        fill(values);
+        parameter.CopyFrom(Tensor.From(values, parameter.Shape).To(parameter.DType));
+    }
+
+    private delegate void SpanAction(Span<float> values);
 }

@@ -15,8 +15,21 @@ public readonly record struct StateEntry(string Name, Tensor Value, bool IsParam
 /// </summary>
 public abstract class Module
 {
+    [ThreadStatic]
+    private static bool t_double;
+
     private readonly List<(string Name, Tensor Value, bool IsParameter)> _own = [];
     private readonly List<(string Name, Module Child)> _children = [];
+
+    /// <summary>
+    /// Makes the modules that are built on this thread hold F64 parameters; they then compute by the composed forms of the
+    /// operations, slowly and exactly, as the oracle of the fast ones.
+    /// </summary>
+    public static bool BuildsInDouble
+    {
+        get => t_double;
+        set => t_double = value;
+    }
 
     /// <summary>True while training: dropout drops, batch norm uses the batch's statistics. Modules start in evaluation mode.</summary>
     public bool Training { get; private set; }
@@ -34,6 +47,9 @@ public abstract class Module
                 yield return entry;
     }
 
+    /// <summary>Whether <see cref="KeepForInferenceOnly"/> has given the weights back.</summary>
+    public bool IsForInferenceOnly { get; protected set; }
+
     /// <summary>All parameters with their names.</summary>
     public IEnumerable<(string Name, Tensor Value)> Parameters() =>
         State().Where(e => e.IsParameter).Select(e => (e.Name, e.Value));
@@ -41,8 +57,9 @@ public abstract class Module
     /// <summary>Switches this module and its children to training or evaluation mode.</summary>
     public void SetTraining(bool training)
     {
+        // What was derived from the weights for evaluation is stale after training.
+        if (Training != training) WeightsChanged();
         Training = training;
-        WeightsChanged();
         foreach ((_, Module child) in _children) child.SetTraining(training);
     }
 
@@ -64,6 +81,29 @@ public abstract class Module
         foreach ((_, Module child) in _children) child.NotifyWeightsChanged();
     }
 
+    /// <summary>
+    /// Makes this module and its children fit for inference alone: layers derive what they need from their weights, packed
+    /// or folded, and give the weights' own memory back. They can be neither trained nor saved afterwards.
+    /// </summary>
+    public void KeepForInferenceOnly()
+    {
+        SetTraining(false);
+        Release();
+    }
+
+    /// <summary>Does the work of <see cref="KeepForInferenceOnly"/> for this module; overridden by layers that derive something.</summary>
+    protected virtual void Release()
+    {
+        foreach ((_, Module child) in _children) child.Release();
+    }
+
+    /// <summary>Stops what cannot be done any more after <see cref="KeepForInferenceOnly"/>.</summary>
+    protected void ThrowIfForInferenceOnly()
+    {
+        if (IsForInferenceOnly)
+            throw new InvalidOperationException("the layer was kept for inference only, its weights are gone; load the model again to train or change it");
+    }
+
     /// <summary>Registers a child under a name, which may contain dots where PyTorch nests containers.</summary>
     protected T Register<T>(string name, T child)
         where T : Module
@@ -75,7 +115,7 @@ public abstract class Module
     /// <summary>Makes and registers a parameter of zeros.</summary>
     protected Tensor AddParameter(string name, Shape shape)
     {
-        Tensor value = Tensor.Zeros(shape).Persist().RequireGradient();
+        Tensor value = Tensor.Zeros(shape, t_double ? DType.F64 : DType.F32).Persist().RequireGradient();
         _own.Add((name, value, true));
         return value;
     }
@@ -83,6 +123,7 @@ public abstract class Module
     /// <summary>Registers a buffer: part of the state, but not trained.</summary>
     protected Tensor AddBuffer(string name, Tensor value)
     {
+        if (t_double && value.DType == DType.F32) value = value.To(DType.F64);
         value.Persist();
         _own.Add((name, value, false));
         return value;

@@ -48,6 +48,13 @@ public sealed class Storage
         }
     }
 
+    /// <summary>Gives the memory back whoever holds it.</summary>
+    internal void Discard()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
     private void Free()
     {
         nint data = Interlocked.Exchange(ref _data, 0);

@@ -45,7 +45,7 @@ public sealed unsafe class Tensor
     internal object? GradientState { get; set; }
 
     /// <summary>The memory behind this tensor, perhaps shared with views.</summary>
-    internal Storage Storage { get; }
+    internal Storage Storage { get; private set; }
 
     /// <summary>A tensor whose values are not set.</summary>
     public static Tensor Empty(Shape shape, DType dtype = DType.F32, Device device = default)
@@ -206,6 +206,20 @@ public sealed unsafe class Tensor
     public override string ToString() => $"{DType}{Shape} on {Device}";
 
     internal Strides CopyOfStrides() => _strides;
+
+    /// <summary>Takes over the memory of another tensor of the same shape and type instead of copying it; the own memory is given back.</summary>
+    internal void Adopt(Tensor source)
+    {
+        if (source.Shape != Shape || source.DType != DType || !source.IsContiguous || source.Offset != 0 || Offset != 0)
+            throw new ArgumentException($"{this} cannot take over the memory of {source}");
+        Storage before = Storage;
+        Storage = source.Storage;
+        Storage.Retain();
+        before.Discard();
+    }
+
+    /// <summary>Gives the memory back for good; the tensor must not be read any more.</summary>
+    internal void Discard() => Storage.Discard();
 
     private static void Gather<T>(T* from, T* to, Tensor source)
         where T : unmanaged

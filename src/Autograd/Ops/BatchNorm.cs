@@ -23,7 +23,11 @@ public static unsafe partial class Ops
         CheckFloat(nameof(BatchNorm), x);
         int channels = x.Shape[-1];
         if (gamma.Count != channels) throw new ArgumentException($"BatchNorm: {x} needs {channels} channels of gamma, got {gamma.Count}");
-        if (x.DType == DType.F64) return BatchNormComposed(x, gamma, beta, runningMean, runningVariance, training, relu, eps);
+        if (x.DType == DType.F64)
+        {
+            if (training) MoveRunningStatistics(x, runningMean, runningVariance, momentum);
+            return BatchNormComposed(x, gamma, beta, runningMean, runningVariance, training, relu, eps);
+        }
         (x, gamma, beta) = (Contiguous(x), Contiguous(gamma), Contiguous(beta));
         long rows = x.Count / Math.Max(1, channels);
         if (training && rows < 2)
@@ -42,6 +46,15 @@ public static unsafe partial class Ops
             g.Set(1, dGamma);
             g.Set(2, dBeta);
         });
+    }
+
+    private static void MoveRunningStatistics(Tensor x, Tensor runningMean, Tensor runningVariance, double momentum)
+    {
+        using Tape.PauseScope pause = Tape.Pause();
+        Tensor rows = Reshape(x, [checked((int)(x.Count / x.Shape[-1])), x.Shape[-1]]), mean = Mean(rows, 0), centred = Subtract(rows, mean);
+        Tensor variance = Scale(Sum(Multiply(centred, centred), 0), 1.0 / (rows.Shape[0] - 1));
+        runningMean.CopyFrom(Reshape(Add(Scale(runningMean, 1 - momentum), Scale(mean, momentum)), runningMean.Shape));
+        runningVariance.CopyFrom(Reshape(Add(Scale(runningVariance, 1 - momentum), Scale(variance, momentum)), runningVariance.Shape));
     }
 
     internal static Tensor BatchNormComposed(Tensor x, Tensor gamma, Tensor beta, Tensor runningMean, Tensor runningVariance, bool training, bool relu, double eps)

@@ -63,17 +63,15 @@ public static unsafe partial class Ops
     /// diceRate · <see cref="MultiClassDiceLoss"/> + boundaryRate · (1 − F1 of the boundary pixels), after Bokhovkin and
     /// Burnaev, "Boundary loss for remote sensing imagery semantic segmentation" (2019).
     /// </summary>
-    /// <param name="logits">[B, H, W, 2], F32.</param>
+    /// <param name="logits">[B, H, W, 2], F32 or F64.</param>
     /// <param name="target">U8 [B, H, W], 0 or 1.</param>
     /// <param name="boundaryRate">The factor of the boundary loss.</param>
     /// <param name="diceRate">The factor of the Dice loss.</param>
     /// <exception cref="ArgumentException">Shapes, types or target values are not as described.</exception>
-    /// <exception cref="NotSupportedException">The logits are F64.</exception>
     public static Tensor DiceBoundaryLoss(Tensor logits, Tensor target, double boundaryRate = 0.05, double diceRate = 1)
     {
         CheckLoss(nameof(DiceBoundaryLoss), logits, target);
-        if (logits.DType == DType.F64)
-            throw new NotSupportedException("DiceBoundaryLoss computes on F32 logits only, got F64: max-pooling has no form in F64; convert the logits or use another loss");
+        if (logits.DType == DType.F64) return DiceBoundaryLossComposed(logits, target, boundaryRate, diceRate);
         (int batch, int height, int width) = (logits.Shape[0], logits.Shape[1], logits.Shape[2]);
         return Loss(nameof(DiceBoundaryLoss), logits, target, (float* x, byte* t, out double loss, float* dx) =>
             Kernels.Cpu.DiceBoundaryLoss.Run(x, t, batch, height, width, boundaryRate, diceRate, out loss, dx));
@@ -98,6 +96,20 @@ public static unsafe partial class Ops
         Tensor logs = Add(Multiply(t, Log(AddScalar(right, 1e-5))), Multiply(outside, Log(AddScalar(wrong, 1e-5))));
         Tensor focal = Scale(Sum(Multiply(Multiply(wrong, wrong), logs)), -0.25 / logs.Count);
         return Add(Scale(dice, diceRate), Scale(focal, focalRate));
+    }
+
+    internal static Tensor DiceBoundaryLossComposed(Tensor logits, Tensor target, double boundaryRate, double diceRate)
+    {
+        // The boundary of a class: where the largest value of 1 − p nearby exceeds its own; reached within two pixels more.
+        Tensor outside = OneMinus(OneHot(target, logits.DType)), unlikely = OneMinus(Softmax(logits));
+        Tensor true1 = Subtract(MaxPool(outside, 3), outside), found1 = Subtract(MaxPool(unlikely, 3), unlikely);
+        Tensor precision = Divide(SumPixels(Multiply(found1, MaxPool(true1, 5))), AddScalar(SumPixels(found1), 1e-7));
+        Tensor recall = Divide(SumPixels(Multiply(MaxPool(found1, 5), true1)), AddScalar(SumPixels(true1), 1e-7));
+        Tensor f1 = Divide(Scale(Multiply(precision, recall), 2), AddScalar(Add(precision, recall), 1e-7));
+        Tensor boundary = AddScalar(Scale(Sum(f1), -1.0 / f1.Count), 1);
+        return Add(DiceFocalLossComposed(logits, target, 0, diceRate), Scale(boundary, boundaryRate));
+
+        static Tensor SumPixels(Tensor map) => Sum(Reshape(map, [map.Shape[0], map.Shape[1] * map.Shape[2], map.Shape[3]]), 1);
     }
 
     private static Tensor Loss(string operation, Tensor logits, Tensor target, LossKernel kernel)

@@ -24,7 +24,7 @@ internal static class DemoCommand
         "--model", "lavt_one", "--model_id", RunName, "--embed_dim", "24", "--depths", "2-2-2-2", "--heads", "1-2-4-8", "--window", "5",
         "--drop_path", "0", "--ck_bert", "none", "--bert_hidden", "64", "--bert_layers", "2", "--bert_heads", "4", "--bert_intermediate", "256",
         "--bert_positions", "20", "--bert_dropout", "0", "--lang_enc_params", "embeddings+encoder-all", "--loss", "mc_dice", "--lr", "1e-3",
-        "--batch-size", "16", "--img_size", "80", "--epochs", "4", "--workers", "1", "--keep", "0", "--print-freq", "50",
+        "--batch-size", "16", "--img_size", "80", "--epochs", "3", "--workers", "1", "--keep", "0", "--print-freq", "50",
     ];
 
     /// <summary>The command.</summary>

@@ -16,7 +16,10 @@ internal static class PredictCommand
         var image = new Option<string>("--image") { HelpName = "FILE", Description = "The picture, JPEG or PNG.", Required = true };
         var text = new Option<string[]>("--text")
         {
-            HelpName = "SENTENCE", Description = "What to look for; may be given several times.", Required = true, Arity = ArgumentArity.OneOrMore,
+            HelpName = "SENTENCE",
+            Description = "What to look for; may be given several times.",
+            Required = true,
+            Arity = ArgumentArity.OneOrMore,
         };
         var folder = new Option<string>("--out") { HelpName = "DIR", Description = "Where the masks go. Default: beside the picture." };
         var command = new Command("predict", "Marks what sentences mean in a picture.") { image, text, folder };

@@ -8,13 +8,20 @@ namespace Lavt.Kernels.Cpu;
 /// padded in memory. Any sizes from one pixel and one channel on. The same bits on any number of workers.
 /// </summary>
 /// <remarks>
-/// With 64 channels or more on both sides the forward pass and the gradient of the data use Winograd's method, which takes a
-/// third to a quarter of the time at a relative error of 1e-6 instead of 3e-7.
+/// With 64 channels or more on both sides a packed weight is made for Winograd's method, which takes a third to a quarter of
+/// the time at a relative error of 1e-6 instead of 3e-7.
 /// </remarks>
 public static unsafe class Conv3x3
 {
     /// <summary>Whether Winograd's method may be used where it is faster; weights packed before keep their form.</summary>
     public static bool AllowWinograd { get; set; } = true;
+
+    /// <summary>
+    /// Whether it may also be used with weights that are not packed beforehand, as in training. Off, for its rounding is
+    /// three times that of the direct convolution, and gradients are then further from PyTorch's than PyTorch's own are from
+    /// the exact ones.
+    /// </summary>
+    public static bool AllowWinogradInTraining { get; set; }
 
     /// <summary>y = activation(x * weight + bias) + residual, with y's pixels as the rows of the epilogue.</summary>
     /// <param name="x">[batch, height, width, cin].</param>
@@ -85,7 +92,7 @@ public static unsafe class Conv3x3
         float* x, int batch, int height, int width, int inputs, float* weight, int cin, int cout, bool forData, float* y, in Epilogue epilogue)
     {
         int outputs = forData ? cin : cout;
-        bool winograd = AllowWinograd && Winograd.Suits(batch, height, width, inputs, outputs);
+        bool winograd = AllowWinograd && AllowWinogradInTraining && Winograd.Suits(batch, height, width, inputs, outputs);
         long bytes = winograd ? WinogradWeights.Bytes(inputs, outputs) : Conv3x3Weights.Bytes(inputs, outputs);
         nint packed = HostAllocator.Allocate(bytes);
         try

@@ -65,7 +65,7 @@ public sealed record EvaluationReport
     public required double Seconds { get; init; }
 
     /// <summary>The most memory the process had, in MiB.</summary>
-    public required long PeakMemoryMiB { get; init; }
+    public required long PeakMemoryMib { get; init; }
 
     /// <summary>The figures at <c>--img_size</c>, as the published evaluation gives them.</summary>
     public required Scores Scores { get; init; }
@@ -99,7 +99,7 @@ public sealed record EvaluationReport
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{Dataset} ({SplitBy}) {Split}: {Scores.Sentences} sentences in {Seconds:F1} s, at most {PeakMemoryMiB} MiB");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{Dataset} ({SplitBy}) {Split}: {Scores.Sentences} sentences in {Seconds:F1} s, at most {PeakMemoryMib} MiB");
         text.AppendLine(CultureInfo.InvariantCulture, $"{"",-16}{$"at {ImageSize} x {ImageSize}",14}{"at own size",14}");
         Row("mean IoU", scores => scores.MeanIou);
         Row("overall IoU", scores => scores.OverallIou);

@@ -59,7 +59,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
             ImageSize = dataset.ImageSize,
             SwappedSentences = SwapSentences,
             Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds,
-            PeakMemoryMiB = ProcessMemory.PeakMiB,
+            PeakMemoryMib = ProcessMemory.PeakMiB,
             Scores = Scores.Of(tally.Measures),
             OriginalSizeScores = Scores.Of(tally.OriginalMeasures),
             BrokenSamples = tally.Broken,

@@ -24,7 +24,7 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
             throw new OptionException("--resume", "no checkpoint was given; name the file of the trained weights");
         // What is read from the file is dropped as soon as the model has copied it.
         using MemoryScope scope = MemoryScope.Begin();
-        LavtCheckpoint checkpoint = LavtCheckpoint.Read(options.Weights.Resume);
+        LavtCheckpoint checkpoint = Read(options.Weights.Resume);
         options = options with
         {
             Model = ModelInference.Infer(checkpoint, options.Model, options.Given),
@@ -32,9 +32,14 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
         };
         var model = new LavtModel(options.Model, RandomSource.None);
         Fill(model, checkpoint, options.Weights);
-        model.SetMode(training: false);
+        model.KeepForInferenceOnly();
         return new TrainedModel(model, options);
     }
+
+    /// <summary>Reads the file that <c>--resume</c> names.</summary>
+    internal static LavtCheckpoint Read(string file, bool withOptimizer = false) => File.Exists(file)
+        ? LavtCheckpoint.Read(file, withOptimizer)
+        : throw new WeightFileException(file, "there is no such file; name a checkpoint with --resume");
 
     /// <summary>Copies a checkpoint's weights into a model, BERT's included.</summary>
     internal static void Fill(LavtModel model, LavtCheckpoint checkpoint, WeightOptions weights)

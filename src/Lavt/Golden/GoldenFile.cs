@@ -62,7 +62,7 @@ internal sealed class GoldenFile : IDisposable
     {
         foreach (StateEntry entry in module.State())
             if (Deterministic.Parameter(prefix + entry.Name, entry.Value.Shape) is { } value)
-                entry.Value.CopyFrom(value);
+                entry.Value.CopyFrom(value.To(entry.Value.DType));
         module.NotifyWeightsChanged();
     }
 

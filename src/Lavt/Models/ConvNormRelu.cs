@@ -34,6 +34,13 @@ internal sealed class ConvNormRelu
         return scope.Return(Norm.Forward(Convolution.Forward(x), relu: true));
     }
 
+    /// <summary>Folds the layers now and gives the convolution's own memory back.</summary>
+    public void KeepForInferenceOnly()
+    {
+        _folded.Fold();
+        Convolution.DiscardWeight();
+    }
+
     /// <summary>The two layers as one convolution.</summary>
     private sealed class FoldedConvolution(Conv3x3 convolution, BatchNorm norm)
     {
@@ -42,7 +49,7 @@ internal sealed class ConvNormRelu
 
         public Tensor Forward(Tensor x)
         {
-            if (_weight is null) Fold();
+            Fold();
             return Ops.Conv3x3Inference(x, _weight!, _shift!, relu: true);
         }
 
@@ -53,8 +60,9 @@ internal sealed class ConvNormRelu
             _shift = null;
         }
 
-        private void Fold()
+        public void Fold()
         {
+            if (_weight is not null) return;
             using MemoryScope scope = MemoryScope.Begin();
             int cout = convolution.Weight.Shape[0], cin = convolution.Weight.Shape[1];
             Tensor weight = convolution.Weight.Copy(), shift = scope.Return(Tensor.Empty([cout])).Persist();

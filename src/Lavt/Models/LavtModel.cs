@@ -64,6 +64,14 @@ public sealed class LavtModel : Module
     public Tensor Decode(FeatureMap?[] maps) =>
         Decoder.Forward(maps[0]?.AsMap(), maps[1]!.Value.AsMap(), maps[2]!.Value.AsMap(), maps[3]!.Value.AsMap());
 
+    /// <inheritdoc/>
+    protected override void Release()
+    {
+        base.Release();
+        if (Options.Model == ModelKind.Lavt) TextEncoder.KeepForInferenceOnly();
+        HostAllocator.Trim();
+    }
+
     /// <summary>Switches the model and its text encoder, wherever that is registered.</summary>
     public void SetMode(bool training)
     {

@@ -17,18 +17,20 @@ public sealed partial class RunFiles
     private readonly int _keep;
 
     /// <summary>The files of the run that <c>--model_id</c> names; folders are made.</summary>
-    public RunFiles(TrainingOptions options)
+    /// <param name="options">The run's name, and the folder of its checkpoints.</param>
+    /// <param name="logRoot">The folder in which the run gets one for its logs.</param>
+    public RunFiles(TrainingOptions options, string logRoot)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.ModelId.Length == 0 || options.ModelId.AsSpan().IndexOfAny('/', '\\') >= 0)
             throw new OptionException("--model_id", $"must be a plain name, got '{options.ModelId}'");
         (_folder, _id, _keep) = (options.OutputFolder, options.ModelId, options.Keep);
-        LogFolder = Path.Combine("models", _id);
+        LogFolder = Path.Combine(logRoot, _id);
         Directory.CreateDirectory(_folder);
         Directory.CreateDirectory(LogFolder);
     }
 
-    /// <summary>The folder of logs, <c>models/NAME</c>.</summary>
+    /// <summary>The folder of logs.</summary>
     public string LogFolder { get; }
 
     /// <summary>The newest checkpoint.</summary>

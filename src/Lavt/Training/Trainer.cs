@@ -36,16 +36,17 @@ public sealed class Trainer
     /// <summary>Opens data and weights.</summary>
     /// <param name="options">The command line.</param>
     /// <param name="observer">Is told what happens.</param>
+    /// <param name="logRoot">The folder in which the run gets one for its logs.</param>
     /// <exception cref="OptionException">A flag is wrong.</exception>
     /// <exception cref="DataException">The data set is missing or broken.</exception>
     /// <exception cref="Nn.Weights.WeightFileException">A weight file is missing or broken, or does not fit.</exception>
-    public Trainer(LavtOptions options, ITrainingObserver observer)
+    public Trainer(LavtOptions options, ITrainingObserver observer, string logRoot = "models")
     {
         ArgumentNullException.ThrowIfNull(options);
         TrainingOptions training = options.Training;
         _observer = observer;
         using MemoryScope scope = MemoryScope.Begin();
-        LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? LavtCheckpoint.Read(options.Weights.Resume) : null;
+        LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? TrainedModel.Read(options.Weights.Resume, withOptimizer: true) : null;
         _model = checkpoint is null ? ModelStart.New(options) : ModelStart.Resume(checkpoint, options);
         _options = options with { Model = _model.Options };
 
@@ -61,7 +62,7 @@ public sealed class Trainer
         ParameterGroups.Freeze(_model, _optimizer);
         _position = checkpoint is null ? new TrainingPosition() : TrainingCheckpoint.Restore(checkpoint, _optimizer);
         _firstStep = _position.Step;
-        _files = new RunFiles(training);
+        _files = new RunFiles(training, logRoot);
     }
 
     /// <summary>The files that the run writes.</summary>
@@ -156,7 +157,7 @@ public sealed class Trainer
             LearningRate = _optimizer.LearningRate,
             Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds,
             DataSeconds = (double)waited / Stopwatch.Frequency,
-            MemoryMiB = ProcessMemory.CurrentMiB,
+            MemoryMib = ProcessMemory.CurrentMiB,
         };
     }
 
@@ -239,7 +240,7 @@ public sealed class Trainer
         if (step.Step % _options.Training.PrintEvery != 0)
             return;
         Say(log, string.Create(CultureInfo.InvariantCulture,
-            $"{stage}  step {inEpoch}/{_stepsPerEpoch}  loss {step.Loss:F4}  lr {step.LearningRate:0.###E+0}  {step.Seconds:F2} s  data {step.DataSeconds:F2} s  {step.MemoryMiB} MiB  eta {remaining:d\\.hh\\:mm\\:ss}"));
+            $"{stage}  step {inEpoch}/{_stepsPerEpoch}  loss {step.Loss:F4}  lr {step.LearningRate:0.###E+0}  {step.Seconds:F2} s  data {step.DataSeconds:F2} s  {step.MemoryMib} MiB  eta {remaining:d\\.hh\\:mm\\:ss}"));
     }
 
     private void Log(TrainingLog log, int epoch, EvaluationReport report, bool isBest)

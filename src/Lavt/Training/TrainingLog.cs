@@ -26,7 +26,7 @@ public sealed record StepRecord
     public required double DataSeconds { get; init; }
 
     /// <summary>The process's resident memory in MiB.</summary>
-    public required long MemoryMiB { get; init; }
+    public required long MemoryMib { get; init; }
 }
 
 /// <summary>How the model did on the validation split after an epoch.</summary>
@@ -92,7 +92,7 @@ public sealed class TrainingLog : IDisposable
         _events.Scalar("train/loss", step.Loss, step.Step);
         _events.Scalar("train/learning_rate", step.LearningRate, step.Step);
         _events.Scalar("train/seconds_per_step", step.Seconds, step.Step);
-        _events.Scalar("train/memory_mib", step.MemoryMiB, step.Step);
+        _events.Scalar("train/memory_mib", step.MemoryMib, step.Step);
     }
 
     /// <summary>Adds an evaluation, and hands everything so far to the system.</summary>

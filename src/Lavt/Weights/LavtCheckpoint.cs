@@ -32,11 +32,13 @@ public sealed class LavtCheckpoint
     public PickleDict Tree { get; }
 
     /// <summary>Reads a <c>.pth</c> or <c>.safetensors</c> file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="withOptimizer">Whether the optimizer's state is wanted; it is twice as large as the weights.</param>
     /// <exception cref="WeightFileException">The file is broken, or holds no model.</exception>
-    public static LavtCheckpoint Read(string path)
+    public static LavtCheckpoint Read(string path, bool withOptimizer = false)
     {
         if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return ReadSafetensors(path);
-        object? root = PthFile.Read(path);
+        object? root = withOptimizer ? PthFile.Read(path) : PthFile.Read(path, "optimizer");
         if (root is not PickleDict tree)
             throw new WeightFileException(path, "holds no dictionary; a LAVT checkpoint has the keys model, bert_model, optimizer, epoch, args");
         PickleDict model = tree.TryGet<PickleDict>("model", out PickleDict? inner) ? inner : tree;

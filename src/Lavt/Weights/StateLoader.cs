@@ -38,7 +38,8 @@ public static class StateLoader
     // Buffers that are computed, not learnt, and parts of BERT that LAVT does not use.
     private static readonly string[] Ignored = ["relative_position_index", "attn_mask", "position_ids", "num_batches_tracked"];
 
-    /// <summary>Copies each tensor to the entry with the same key and reports the rest.</summary>
+    /// <summary>Puts each tensor into the entry with the same key and reports the rest. Memory is taken over where possible: the
+    /// tensors of <paramref name="state"/> must not be changed afterwards.</summary>
     /// <param name="module">The module.</param>
     /// <param name="state">Tensors by key; F32, F64, F16 or BF16.</param>
     /// <param name="file">The file's name, for the report.</param>
@@ -46,6 +47,7 @@ public static class StateLoader
     {
         Dictionary<string, StateEntry> own = module.State().ToDictionary(e => e.Name);
         List<string> mismatched = [];
+        HashSet<Storage> taken = [];
         foreach ((string key, Tensor value) in state)
         {
             if (!own.TryGetValue(key, out StateEntry entry)) continue;
@@ -55,7 +57,7 @@ public static class StateLoader
                 mismatched.Add($"{key} is {value.Shape} in the file, {entry.Value.Shape} in the model");
                 continue;
             }
-            entry.Value.CopyFrom(value.To(entry.Value.DType).ViewAs(entry.Value.Shape));
+            Put(entry.Value, value.To(entry.Value.DType), taken);
         }
         module.NotifyWeightsChanged();
         return new LoadReport(
@@ -63,6 +65,14 @@ public static class StateLoader
             [.. own.Keys.Where(key => !state.ContainsKey(key) && !IsIgnored(key))],
             [.. state.Keys.Where(key => !own.ContainsKey(key) && !IsIgnored(key))],
             mismatched);
+    }
+
+    /// <summary>Takes the file's memory over where it is the tensor's alone, so that large weights are never held twice.</summary>
+    private static void Put(Tensor target, Tensor value, HashSet<Storage> taken)
+    {
+        bool whole = value.IsContiguous && value.Offset == 0 && value.Shape == target.Shape && value.Storage.Bytes == value.Count * value.DType.Size();
+        if (whole && taken.Add(value.Storage)) target.Adopt(value);
+        else target.CopyFrom(value.ViewAs(target.Shape));
     }
 
     private static bool IsIgnored(string key) =>

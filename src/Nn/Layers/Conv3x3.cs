@@ -22,6 +22,18 @@ public sealed class Conv3x3 : Module
     /// <summary>[B, H, W, input] to [B, H, W, output].</summary>
     public Tensor Forward(Tensor x) => Ops.Conv3x3(x, Weight);
 
+    /// <summary>Gives the weight's memory back, after something was derived from it that serves inference.</summary>
+    public void DiscardWeight()
+    {
+        if (IsForInferenceOnly) return;
+        Weight.Discard();
+        IsForInferenceOnly = true;
+    }
+
     /// <inheritdoc/>
-    protected override void WeightsChanged() => WeightsWereChanged?.Invoke();
+    protected override void WeightsChanged()
+    {
+        ThrowIfForInferenceOnly();
+        WeightsWereChanged?.Invoke();
+    }
 }

@@ -41,8 +41,18 @@ public sealed class Linear : Module
     }
 
     /// <inheritdoc/>
+    protected override void Release()
+    {
+        if (IsForInferenceOnly) return;
+        _packed ??= Ops.PackLinear(Weight);
+        Weight.Discard();
+        IsForInferenceOnly = true;
+    }
+
+    /// <inheritdoc/>
     protected override void WeightsChanged()
     {
+        ThrowIfForInferenceOnly();
         _packed?.Dispose();
         _packed = null;
     }

@@ -64,7 +64,9 @@ public sealed unsafe class AdamW
         double sum = 0;
         foreach ((_, Tensor parameter) in Parameters)
             if (parameter.Gradient() is { } gradient)
-                sum += Kernels.Cpu.Elementwise.SumOfSquares(gradient.Pointer<float>(), gradient.Count);
+                sum += gradient.DType == DType.F64
+                    ? gradient.ToArray<double>().Sum(v => v * v)
+                    : Kernels.Cpu.Elementwise.SumOfSquares(gradient.Pointer<float>(), gradient.Count);
         return Math.Sqrt(sum);
     }
 
@@ -78,15 +80,40 @@ public sealed unsafe class AdamW
                 if (parameter.Gradient() is not { } gradient) continue;
                 if (!_moments.TryGetValue(parameter, out Moments? moments))
                 {
-                    moments = new Moments(Tensor.Zeros(parameter.Shape), Tensor.Zeros(parameter.Shape), AmsGrad ? Tensor.Zeros(parameter.Shape) : null);
+                    Tensor zeros() => Tensor.Zeros(parameter.Shape, parameter.DType);
+                    moments = new Moments(zeros(), zeros(), AmsGrad ? zeros() : null);
                     SetMoments(parameter, moments);
                 }
                 moments.Step++;
+                if (parameter.DType == DType.F64)
+                {
+                    StepInDouble(parameter, gradient, moments, group.WeightDecay, gradientScale);
+                    continue;
+                }
                 Kernels.Cpu.AdamW.Step(
                     parameter.Pointer<float>(), Ops.Contiguous(gradient).Pointer<float>(), moments.First.Pointer<float>(), moments.Second.Pointer<float>(),
                     moments.LargestSecond is null ? null : moments.LargestSecond.Pointer<float>(), parameter.Count,
                     LearningRate, Beta1, Beta2, Epsilon, group.WeightDecay, moments.Step, gradientScale);
             }
+    }
+
+    /// <summary>The step as the paper has it, for parameters in double.</summary>
+    private void StepInDouble(Tensor parameter, Tensor gradient, Moments moments, double weightDecay, double gradientScale)
+    {
+        double[] g = gradient.ToArray<double>();
+        Span<double> p = parameter.Span<double>(), first = moments.First.Span<double>(), second = moments.Second.Span<double>();
+        double correction1 = 1 - Math.Pow(Beta1, moments.Step), correction2 = 1 - Math.Pow(Beta2, moments.Step);
+        for (int i = 0; i < p.Length; i++)
+        {
+            double slope = g[i] * gradientScale;
+            p[i] *= 1 - LearningRate * weightDecay;
+            first[i] = Beta1 * first[i] + (1 - Beta1) * slope;
+            second[i] = Beta2 * second[i] + (1 - Beta2) * slope * slope;
+            double square = second[i];
+            if (moments.LargestSecond is not null)
+                square = moments.LargestSecond.Span<double>()[i] = Math.Max(moments.LargestSecond.Span<double>()[i], second[i]);
+            p[i] -= LearningRate / correction1 * first[i] / (Math.Sqrt(square) / Math.Sqrt(correction2) + Epsilon);
+        }
     }
 
     /// <summary>What AdamW remembers of one parameter.</summary>

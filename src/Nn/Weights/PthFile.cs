@@ -20,10 +20,11 @@ public static class PthFile
 {
     /// <summary>Reads a checkpoint.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="without">Keys of the outermost dictionary whose values are left out (they read as null) and cost no memory.</param>
     /// <returns>The saved object, most often a <see cref="PickleDict"/>.</returns>
     /// <exception cref="WeightFileException">The file is damaged, of another format, or names something that checkpoints do not.</exception>
     /// <exception cref="IOException">The file cannot be opened or read.</exception>
-    public static object? Read(string path)
+    public static object? Read(string path, params IReadOnlyCollection<string> without)
     {
         using InputFile file = new(path);
         Span<byte> start = stackalloc byte[16];
@@ -31,8 +32,8 @@ public static class PthFile
         file.Read(start, 0);
         try
         {
-            if (start.StartsWith("PK"u8)) return PthZip.Read(file);
-            if (start.Length > 1 && start[0] == 0x80) return PthLegacy.Read(file);
+            if (start.StartsWith("PK"u8)) return PthZip.Read(file, without);
+            if (start.Length > 1 && start[0] == 0x80) return PthLegacy.Read(file, without);
         }
         catch (PickleException error)
         {
@@ -67,6 +68,14 @@ public static class PthFile
         PickleObject { Global.FullName: "argparse.Namespace", State: null } => new PickleDict(),
         _ => null,
     };
+
+    /// <summary>Leaves values of the outermost dictionary out.</summary>
+    internal static void Drop(object? root, IReadOnlyCollection<string> keys)
+    {
+        if (root is not PickleDict tree) return;
+        foreach (string key in keys)
+            if (tree.ContainsKey(key)) tree[key] = null;
+    }
 
     /// <summary>What a file that is no checkpoint probably is.</summary>
     private static string Recognise(ReadOnlySpan<byte> start)

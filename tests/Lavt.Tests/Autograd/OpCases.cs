@@ -115,6 +115,8 @@ public static class OpCases
         Tensor target = Tensor.From(new byte[] { 0, 1, 1, 0, 0, 1, 0, 0, 1, 1, 0, 1 }, [2, 2, 3]).Persist();
         yield return new("CrossEntropyLoss", [[2, 2, 3, 2]], x => Ops.CrossEntropyLoss(x[0], target));
         yield return new("MultiClassDiceLoss", [[2, 2, 3, 2]], x => Ops.MultiClassDiceLoss(x[0], target));
+        yield return new("DiceBoundaryLoss", [[2, 2, 3, 2]], x => Ops.DiceBoundaryLoss(x[0], target));
+        yield return new("MaxPool", [[2, 4, 3, 2]], x => Ops.MaxPool(x[0], 3));
         yield return new("DiceFocalLoss", [[2, 2, 3, 2]], x => Ops.DiceFocalLoss(x[0], target));
     }
 

@@ -7,6 +7,9 @@ namespace Lavt.Tests.Cli;
 
 public class CommandLineTests
 {
+    /// <summary>The messages of wrong command lines would look like errors of the tests.</summary>
+    static CommandLineTests() => Console.SetError(TextWriter.Null);
+
     /// <summary>The exit code and the options that a command with all flags gets from a command line.</summary>
     private static (int Code, LavtOptions? Options) Parse(string commandLine)
     {
@@ -118,7 +121,8 @@ public class CommandLineTests
     {
         LavtOptions options = Read(
             "--model lavt_one --swin_type tiny --window 5 --epochs 3 --wd 0.5 --loss mc_dice --lang_enc_params embeddings+encoder-all "
-            + "--splitBy google --limit-val 7 --seed 11 --threads 2 --sep_t_pwam") with { Given = [] };
+            + "--splitBy google --limit-val 7 --seed 11 --threads 2 --sep_t_pwam") with
+        { Given = [] };
         var args = LavtFlags.Table.ToArgs(options).ToDictionary(pair => pair.Key, pair => (object?)pair.Value);
         Assert.Equal(0.5, args["weight_decay"]);
         Assert.Equal(7L, args["limit_val"]);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Lavt.Kernels.Cpu;
 
@@ -69,17 +70,62 @@ public static unsafe class Primitive
         }
     }
 
+    /// <summary>The largest value around each element of a map [batch, height, width, channels], and where in x it stands.</summary>
+    public static void MaxPool<T>(T* x, int batch, int height, int width, int channels, int size, T* y, long* winners)
+        where T : unmanaged, INumber<T>
+    {
+        int reach = size / 2;
+        for (int b = 0; b < batch; b++)
+            for (int row = 0; row < height; row++)
+                for (int column = 0; column < width; column++)
+                    for (int c = 0; c < channels; c++)
+                    {
+                        long best = -1;
+                        for (int v = Math.Max(0, row - reach); v <= Math.Min(height - 1, row + reach); v++)
+                            for (int u = Math.Max(0, column - reach); u <= Math.Min(width - 1, column + reach); u++)
+                            {
+                                long at = (((long)b * height + v) * width + u) * channels + c;
+                                if (best < 0 || x[at] > x[best]) best = at;
+                            }
+                        *y++ = x[best];
+                        *winners++ = best;
+                    }
+    }
+
+    /// <summary>y[places[i]] += x[i].</summary>
+    public static void AddAt<T>(T* x, long* places, T* y, long count)
+        where T : unmanaged, INumber<T>
+    {
+        for (long i = 0; i < count; i++) y[places[i]] += x[i];
+    }
+
     /// <summary>C[m, n] = A[m, k] · B[k, n], contiguous C, any strides of A and B.</summary>
     public static void MatMul<T>(int m, int n, int k, T* a, long aRow, long aColumn, T* b, long bRow, long bColumn, T* c)
         where T : unmanaged, INumber<T>
     {
-        for (int i = 0; i < m; i++)
-            for (int j = 0; j < n; j++)
+        // One row of B after the other: the inner loop runs along memory wherever B is row-major.
+        for (int i = 0; i < m; i++, c += n)
+        {
+            new Span<T>(c, n).Clear();
+            for (int p = 0; p < k; p++)
             {
-                T sum = T.Zero;
-                for (int p = 0; p < k; p++) sum += a[i * aRow + p * aColumn] * b[p * bRow + j * bColumn];
-                *c++ = sum;
+                T factor = a[i * aRow + p * aColumn];
+                T* row = b + p * bRow;
+                if (bColumn == 1) AddScaled(new ReadOnlySpan<T>(row, n), factor, new Span<T>(c, n));
+                else for (int j = 0; j < n; j++) c[j] += factor * row[j * bColumn];
             }
+        }
+    }
+
+    /// <summary>y += factor · x.</summary>
+    private static void AddScaled<T>(ReadOnlySpan<T> x, T factor, Span<T> y)
+        where T : unmanaged, INumber<T>
+    {
+        ReadOnlySpan<Vector<T>> from = MemoryMarshal.Cast<T, Vector<T>>(x);
+        Span<Vector<T>> to = MemoryMarshal.Cast<T, Vector<T>>(y);
+        Vector<T> factors = new(factor);
+        for (int i = 0; i < from.Length; i++) to[i] += factors * from[i];
+        for (int i = from.Length * Vector<T>.Count; i < x.Length; i++) y[i] += factor * x[i];
     }
 
     /// <summary>Walks a layout in row-major order.</summary>

@@ -10,7 +10,7 @@ public sealed class TrainingLogTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private static StepRecord Step(long step, double loss = 0.5) =>
-        new() { Step = step, Epoch = 0, Loss = loss, LearningRate = 1e-3, Seconds = 0.25, DataSeconds = 0, MemoryMiB = 100 };
+        new() { Step = step, Epoch = 0, Loss = loss, LearningRate = 1e-3, Seconds = 0.25, DataSeconds = 0, MemoryMib = 100 };
 
     [Fact]
     public void Lines_come_back_as_they_were_written()
