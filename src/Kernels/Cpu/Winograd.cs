@@ -29,7 +29,7 @@ internal static class Winograd
     private const double Q = 1.5;
     private const int FewestChannels = 64;
     private const int SmallestSide = 12;
-    private const int FewestPixels = 512;
+    private const int FewestPixels = 2048;
 
     /// <summary>Whether there are channels enough to pay for the transforms.</summary>
     public static bool Suits(int inputs, int outputs) =>
