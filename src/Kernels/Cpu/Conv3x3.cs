@@ -8,8 +8,9 @@ namespace Lavt.Kernels.Cpu;
 /// padded in memory. Any sizes from one pixel and one channel on. The same bits on any number of workers.
 /// </summary>
 /// <remarks>
-/// With 64 channels or more on both sides a packed weight is made for Winograd's method, which takes a third to a quarter of
-/// the time at a relative error of 1e-6 instead of 3e-7.
+/// With 64 channels or more on both sides a packed weight uses Winograd's method, and so do the forward pass and the gradient
+/// of the data with a weight that is not packed, from 2048 pixels on. That takes a third of the time; the relative error is 1e-6
+/// instead of 3e-7.
 /// </remarks>
 public static unsafe class Conv3x3
 {

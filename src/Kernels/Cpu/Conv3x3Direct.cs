@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>The 3x3 convolution with packed weights (<see cref="Conv3x3Weights"/>) as an implicit matrix product.</summary>
@@ -56,6 +58,7 @@ internal static unsafe class Conv3x3Direct
         }
 
         /// <summary>Adds one block of input channels to one row of the batch's pictures.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void ComputeRow<V>(nint row, int panel, int block, bool last, float* sums)
             where V : struct, ISimd<V>
         {
@@ -90,6 +93,7 @@ internal static unsafe class Conv3x3Direct
         /// Adds the three columns of taps to pixels <paramref name="begin"/> … <paramref name="end"/> − 1 of a row; the middle
         /// one first, for it alone concerns every pixel: at the picture's edges the others lack one.
         /// </summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private readonly void AddTaps<V>(TileJob job, float* x, float* weights, nint tapFloats, int begin, int end)
             where V : struct, ISimd<V>
         {

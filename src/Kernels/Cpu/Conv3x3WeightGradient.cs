@@ -131,6 +131,7 @@ internal static unsafe class Conv3x3WeightGradient
         }
 
         /// <summary>Adds one band to the nine taps of one tile.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void AddBand<V>(int output, int outputs, int panel, int rows, float* dyTile, float* picturePanel, bool first)
             where V : struct, ISimd<V>
         {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>One product with all that its tasks need to know; lives on the caller's stack.</summary>
@@ -81,6 +83,7 @@ internal unsafe ref struct GemmBlock<V>
         _partial = problem->Partial == null ? null : problem->Partial + (chunk * (nint)problem->M * plan.PaddedColumns);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Compute()
     {
         int length = _lastStep - _firstStep;
@@ -118,6 +121,7 @@ internal unsafe ref struct GemmBlock<V>
         GemmPack.PanelsOfB<V>(source, b.RowStride, b.ColumnStride, steps, columns - (skipped * width), _panels - skipped, destination);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly void ComputeTile(int tile, int panel, int step, int steps, bool first, bool last)
     {
         int row = TileRow(tile), rows = TileRow(tile + 1) - row;
@@ -138,6 +142,7 @@ internal unsafe ref struct GemmBlock<V>
         GemmTile.Run<V>(rows, in job);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly void SetOperands(ref TileJob job, int tile, int panel, int column, int step)
     {
         ref readonly Matrix a = ref _problem->A;

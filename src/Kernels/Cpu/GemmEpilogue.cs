@@ -34,6 +34,7 @@ internal unsafe struct SumTile
 internal static unsafe class GemmEpilogue
 {
     /// <summary>Stores the finished elements of a rectangle.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply<V>(ref readonly Epilogue epilogue, ref readonly SumTile tile)
         where V : struct, ISimd<V>
     {
@@ -87,6 +88,7 @@ internal static unsafe class GemmEpilogue
     }
 
     /// <summary>The last columns that do not fill a vector.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FinishTail<V, TFunction>(in RowPointers row, nint j, int count)
         where V : struct, ISimd<V>
         where TFunction : IActivationFunction

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Lavt.Kernels.Cpu;
@@ -37,6 +38,7 @@ internal unsafe struct GemmOutput
     /// <param name="width">The columns of the microkernel.</param>
     /// <param name="scratch">Room for the tile's sums, <paramref name="width"/> per row, if they cannot gather in the result.</param>
     /// <param name="first">Whether these are the tile's first sums; further ones are added to them.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void Place(ref TileJob job, nint row, int column, int width, float* scratch, bool first)
     {
         bool whole = column + width <= _columns, inPlace = whole && _inPlace;
@@ -55,6 +57,7 @@ internal unsafe struct GemmOutput
     }
 
     /// <summary>Calls for the residual of a tile, which then comes while the tile is still being computed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void Prefetch(nint row, int rows, int column, int width)
     {
         if (_epilogue.Residual == null || !Sse.IsSupported) return;
@@ -67,6 +70,7 @@ internal unsafe struct GemmOutput
     }
 
     /// <summary>Finishes a tile whose sums are complete.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void Finish<V>(ref readonly TileJob job, nint row, int rows, int column)
         where V : struct, ISimd<V>
     {
@@ -75,6 +79,7 @@ internal unsafe struct GemmOutput
     }
 
     /// <summary>Finishes a rectangle of complete sums of at most <paramref name="width"/> columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void Finish<V>(float* sums, nint sumStride, nint row, int rows, int column, int width)
         where V : struct, ISimd<V>
     {

@@ -14,6 +14,7 @@ internal static unsafe class Transpose
         else Blocks4(source, sourceStride, destination, destinationStride, rows, columns);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks16(float* source, nint sourceStride, float* destination, nint destinationStride, nint rows, nint columns)
     {
         nint wholeRows = rows & ~15, wholeColumns = columns & ~15;
@@ -26,6 +27,7 @@ internal static unsafe class Transpose
             Blocks4(source + (wholeRows * sourceStride), sourceStride, destination + wholeRows, destinationStride, rows - wholeRows, wholeColumns);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks4(float* source, nint sourceStride, float* destination, nint destinationStride, nint rows, nint columns)
     {
         nint wholeRows = Sse.IsSupported ? rows & ~3 : 0, wholeColumns = columns & ~3;

@@ -13,7 +13,11 @@ internal static unsafe class WinogradForward
     /// <summary>So many tiles that the 36 products of a panel of 32 channels fit the second cache (0.6 MB).</summary>
     private const int TilesPerBlock = 132;
 
-    private const int LongestSum = 512;
+    /// <summary>
+    /// Shorter than elsewhere, for the transform back multiplies the rounding errors: 512 gives up to 2e-6 instead of 1e-6 and
+    /// saves 2 % of the time.
+    /// </summary>
+    private const int LongestSum = 128;
 
     /// <summary>Floats between planes that keep them from falling onto the same lines of the first cache.</summary>
     private const int PlaneGap = 48;
@@ -179,6 +183,7 @@ internal static unsafe class WinogradForward
         }
 
         /// <summary>One of the 36 products: [tiles, inputs] by [inputs, panel width].</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void Multiply<V>(float* left, float* right, float* sums)
             where V : struct, ISimd<V>
         {
@@ -210,6 +215,7 @@ internal static unsafe class WinogradForward
         }
 
         /// <summary>Transforms the sums of a tile back and stores those of its pixels that the picture has.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void StoreTile<V>(float* sums, nint sumPlane, float* pixels, nint tile, int column)
             where V : struct, ISimd<V>
         {

@@ -27,12 +27,12 @@ public sealed unsafe class WinogradTests
         Conv3x3.Forward(x.Data, batch, height, width, packed, y.Data, epilogue);
         double[] exact = Convolve(x.Data, batch, height, width, cin, weight.Data, cout);
         for (int i = 0; i < exact.Length; i++) exact[i] = Math.Max(exact[i] + bias.Data[i % cout], 0);
-        Assert.InRange(RelativeError(y.Data, exact), 0, 2e-6);
+        Assert.InRange(RelativeError(y.Data, exact), 0, 1.5e-6);
     }
 
     [Theory]
-    [InlineData(1, 12, 43, 64, 80)]
-    [InlineData(3, 17, 13, 96, 64)]
+    [InlineData(1, 128, 16, 64, 80)]
+    [InlineData(3, 27, 26, 96, 64)]
     public void Gradient_of_the_data_is_within_the_bar_of_float32(int batch, int height, int width, int cin, int cout)
     {
         Assert.True(Winograd.Suits(batch, height, width, cout, cin));
@@ -45,7 +45,7 @@ public sealed unsafe class WinogradTests
                     turned.Data[(((c * cout) + o) * 9) + 8 - tap] = weight.Data[(((o * cin) + c) * 9) + tap];
         Conv3x3.BackwardData(dy.Data, batch, height, width, cin, weight.Data, cout, dx.Data);
         double[] exact = Convolve(dy.Data, batch, height, width, cout, turned.Data, cin);
-        Assert.InRange(RelativeError(dx.Data, exact), 0, 2e-6);
+        Assert.InRange(RelativeError(dx.Data, exact), 0, 1.5e-6);
     }
 
     [Fact]
@@ -60,8 +60,8 @@ public sealed unsafe class WinogradTests
         for (int i = 0; i < exact.Length; i++) exact[i] += residual.Data[i] + y.Data[i];
         Epilogue epilogue = new() { Residual = residual.Data, ResidualStride = Cout, Accumulate = true, PreActivation = before.Data };
         Conv3x3.Forward(x.Data, 1, Height, Width, packed, y.Data, epilogue);
-        Assert.InRange(RelativeError(y.Data, exact), 0, 2e-6);
-        Assert.InRange(RelativeError(before.Data, Convolve(x.Data, 1, Height, Width, Cin, weight.Data, Cout)), 0, 2e-6);
+        Assert.InRange(RelativeError(y.Data, exact), 0, 1.5e-6);
+        Assert.InRange(RelativeError(before.Data, Convolve(x.Data, 1, Height, Width, Cin, weight.Data, Cout)), 0, 1.5e-6);
     }
 
     [Fact]
