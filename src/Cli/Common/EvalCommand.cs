@@ -51,6 +51,7 @@ internal static class EvalCommand
     private static int Run(LavtOptions options)
     {
         Machine.Prepare(options.Machine);
+        ReferDatasets.RequirePictures(options);
         TrainedModel trained = TrainedModel.Load(options);
         options = trained.Options;
         ReferDataset dataset = ReferDatasets.Open(options.Data, options.Data.Split, ReferDatasets.LoadTokenizer(options.Data, options.Model.Bert));

@@ -38,6 +38,16 @@ public static class ReferDatasets
         return tokenizer;
     }
 
+    /// <summary>Stops command lines for clips before anything is loaded for them.</summary>
+    /// <exception cref="OptionException">The model or the data set is one of clips.</exception>
+    public static void RequirePictures(LavtOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Model.Model == ModelKind.LavtVideo)
+            throw new OptionException("--model", "lavt_video is not a part of this build; use lavt or lavt_one");
+        NameOf(options.Data.Dataset);
+    }
+
     /// <summary>The name of a data set, which is also its folder's.</summary>
     /// <exception cref="OptionException">The data set is none of pictures.</exception>
     public static string NameOf(DatasetKind dataset) => dataset switch

@@ -45,6 +45,7 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(options);
         TrainingOptions training = options.Training;
         _observer = observer;
+        ReferDatasets.RequirePictures(options);
         using MemoryScope scope = MemoryScope.Begin();
         LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? TrainedModel.Read(options.Weights.Resume, withOptimizer: true) : null;
         _model = checkpoint is null ? ModelStart.New(options) : ModelStart.Resume(checkpoint, options);
@@ -82,16 +83,28 @@ public sealed class Trainer
         Introduce(log);
         Generator.Current = new RandomSource(DropoutSeed(Seed), _position.NextRandom);
         _running.Start();
-        while (_position.Epoch < _options.Training.Epochs)
+        try
         {
-            if (!TrainEpoch(log, stop) || !FinishEpoch(log, stop))
+            while (_position.Epoch < _options.Training.Epochs)
             {
-                Save(_files.Last);
-                Say(log, $"stopped at step {_position.Step}; go on with --resume {_files.Last}");
-                return Result(isFinished: false);
+                if (!TrainEpoch(log, stop) || !FinishEpoch(log, stop))
+                    return Stop(log);
             }
         }
+        catch (DataException)
+        {
+            // What has been learnt since the last epoch is not lost to one broken picture.
+            Stop(log);
+            throw;
+        }
         return Result(isFinished: true);
+    }
+
+    private TrainingResult Stop(TrainingLog log)
+    {
+        Save(_files.Last);
+        Say(log, $"stopped at step {_position.Step}; go on with --resume {_files.Last}");
+        return Result(isFinished: false);
     }
 
     private int StepsPerEpoch(int samples)

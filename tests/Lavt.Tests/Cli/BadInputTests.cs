@@ -3,7 +3,9 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Lavt.Cli;
+using Lavt.Data;
 using Lavt.Nn.Weights;
+using Lavt.Options;
 using Lavt.Tests.Training;
 using Lavt.Training;
 using Xunit;
@@ -114,6 +116,26 @@ public sealed class BadInputTests : IDisposable
 
     [Fact]
     public void A_device_that_is_not_there() => AssertFails(Train("--device cuda:0"), ExitCode.Device, "--device cuda:0");
+
+    [Theory]
+    [InlineData("lavt-train", "--model lavt_video --dataset a2d --sep_t_pwam --conv3d_kernel_size_t 3-3-3 --w_t3x3_s1x1 --mm_t3x3_s1x1", "--model")]
+    [InlineData("lavt-eval", "1 --model lavt_video --dataset ytvos --split valid --resume ./models/ytvos.pth --img_size 480", "--model")]
+    [InlineData("lavt-eval", "--dataset a2d --resume ./checkpoints/a2d.pth", "--dataset")]
+    public void Clips_are_refused_for_now(string name, string arguments, string flag) =>
+        AssertFails(Run(name, arguments), ExitCode.Usage, flag, "not a part of this build");
+
+    [Fact]
+    public void A_broken_picture_in_the_middle_of_training_loses_nothing()
+    {
+        LavtOptions options = _run.Options("bad");
+        ReferDataset dataset = ReferDatasets.Open(options.Data, "train", ReferDatasets.LoadTokenizer(options.Data, options.Model.Bert));
+        // The picture that is met last for the first time.
+        string picture = dataset.TrainingPlan(0, 0).Select(choice => dataset.Data.PicturePath(dataset[choice.Sample])).Distinct().Last();
+        File.WriteAllBytes(picture, []);
+        AssertFails(Train("--batch-size 1 --epochs 1"), ExitCode.Data, picture);
+        Executable resumed = Train("--batch-size 1 --epochs 1 --resume checkpoints/model_last_bad.pth");
+        Assert.Contains("going on behind step", resumed.Errors, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_learning_rate_that_is_too_high() => AssertFails(Train("--lr 1e30"), ExitCode.Diverged, "--lr");
