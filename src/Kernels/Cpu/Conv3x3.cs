@@ -17,13 +17,6 @@ public static unsafe class Conv3x3
     /// <summary>Whether Winograd's method may be used where it is faster; weights packed before keep their form.</summary>
     public static bool AllowWinograd { get; set; } = true;
 
-    /// <summary>
-    /// Whether it may also be used with weights that are not packed beforehand, as in training. Off, for its rounding is
-    /// three times that of the direct convolution, and gradients are then further from PyTorch's than PyTorch's own are from
-    /// the exact ones.
-    /// </summary>
-    public static bool AllowWinogradInTraining { get; set; }
-
     /// <summary>y = activation(x * weight + bias) + residual, with y's pixels as the rows of the epilogue.</summary>
     /// <param name="x">[batch, height, width, cin].</param>
     /// <param name="batch">Pictures; 0: nothing is done.</param>
@@ -93,7 +86,7 @@ public static unsafe class Conv3x3
         float* x, int batch, int height, int width, int inputs, float* weight, int cin, int cout, bool forData, float* y, in Epilogue epilogue)
     {
         int outputs = forData ? cin : cout;
-        bool winograd = AllowWinograd && AllowWinogradInTraining && Winograd.Suits(batch, height, width, inputs, outputs);
+        bool winograd = AllowWinograd && Winograd.Suits(batch, height, width, inputs, outputs);
         long bytes = winograd ? WinogradWeights.Bytes(inputs, outputs) : Conv3x3Weights.Bytes(inputs, outputs);
         nint packed = HostAllocator.Allocate(bytes);
         try
