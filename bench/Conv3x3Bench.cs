@@ -48,7 +48,7 @@ public unsafe class Conv3x3Bench
     public void Direct() => Forward(_direct);
 
     [Benchmark]
-    public void WinogradUnpacked() =>
+    public void Unpacked() =>
         Conv3x3.Forward(_x, 1, Shape.Side, Shape.Side, Shape.Inputs, _weight, Shape.Outputs, _y, default);
 
     [Benchmark]
