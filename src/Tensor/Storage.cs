@@ -10,6 +10,7 @@ public sealed class Storage
     private readonly long _bytes;
     private nint _data;
     private int _references;
+    private bool _isTold;
 
     internal Storage(long bytes, Device device)
     {
@@ -37,6 +38,17 @@ public sealed class Storage
     /// <summary>How many scopes and tape entries hold this block.</summary>
     internal int References => _references;
 
+    /// <summary>
+    /// Lets the garbage collector know how much hangs on a small object, so that models nobody uses any more go soon. For
+    /// what lives long; scopes free the rest without it.
+    /// </summary>
+    internal void TellCollector()
+    {
+        if (_isTold || _bytes == 0) return;
+        _isTold = true;
+        GC.AddMemoryPressure(_bytes);
+    }
+
     internal void Retain() => Interlocked.Increment(ref _references);
 
     internal void ReleaseReference()
@@ -58,6 +70,8 @@ public sealed class Storage
     private void Free()
     {
         nint data = Interlocked.Exchange(ref _data, 0);
-        if (data != 0) HostAllocator.Release(data, _bytes);
+        if (data == 0) return;
+        HostAllocator.Release(data, _bytes);
+        if (_isTold) GC.RemoveMemoryPressure(_bytes);
     }
 }

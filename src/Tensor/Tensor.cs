@@ -199,6 +199,7 @@ public sealed unsafe class Tensor
     public Tensor Persist()
     {
         Storage.Retain();
+        Storage.TellCollector();
         return this;
     }
 

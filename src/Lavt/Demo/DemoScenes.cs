@@ -48,30 +48,6 @@ public static class DemoScenes
         File.WriteAllText(Path.Combine(folder, "vocab.txt"), DemoVocabulary.Text());
     }
 
-    /// <summary>
-    /// For each item of <see cref="ReferDataset.EvaluationPlan"/> a sentence of another object in the same picture, to see
-    /// that the sentence and not the picture decides what is found.
-    /// </summary>
-    /// <exception cref="ArgumentException">A picture has only one object with sentences.</exception>
-    public static SampleChoice[] SwapSentences(ReferDataset dataset)
-    {
-        ArgumentNullException.ThrowIfNull(dataset);
-        Dictionary<long, List<int>> samplesOf = [];
-        for (int i = 0; i < dataset.Count; i++)
-        {
-            if (!samplesOf.TryGetValue(dataset[i].Image.Id, out List<int>? samples)) samplesOf[dataset[i].Image.Id] = samples = [];
-            samples.Add(i);
-        }
-        return [.. dataset.EvaluationPlan().Select(choice => Swap(dataset, samplesOf[dataset[choice.Sample].Image.Id], choice))];
-    }
-
-    private static SampleChoice Swap(ReferDataset dataset, List<int> samples, SampleChoice choice)
-    {
-        if (samples.Count < 2) throw new ArgumentException($"{dataset[choice.Sample].Place}: the picture has no other object with sentences", nameof(dataset));
-        int other = samples[(samples.IndexOf(choice.Sample) + 1) % samples.Count];
-        return new SampleChoice(other, choice.Sentence % dataset.Sentences(other).Count);
-    }
-
     /// <summary>The split of each picture, its number of objects (0 for any), and its random stream, which does not depend on the size of other splits.</summary>
     private static List<(string Split, int Objects, ulong Stream)> Plan(DemoOptions options)
     {

@@ -1,5 +1,4 @@
 using Lavt.Data;
-using Lavt.Text;
 
 namespace Lavt.Evaluation;
 
@@ -35,11 +34,7 @@ internal sealed class SentenceSwap
         for (int item = 0; item < batch.Count; item++)
         {
             SampleChoice other = Swapped(batch.Choices[item]);
-            Tokens tokens = _dataset.Sentences(other.Sample)[other.Sentence];
-            tokens.Ids.CopyTo(batch.TokenIds[(item * batch.MaxTokens)..]);
-            Span<byte> mask = batch.TokenMask.Slice(item * batch.MaxTokens, batch.MaxTokens);
-            mask[..tokens.Count].Fill(1);
-            mask[tokens.Count..].Clear();
+            batch.UseSentence(item, _dataset.Sentences(other.Sample)[other.Sentence]);
         }
     }
 

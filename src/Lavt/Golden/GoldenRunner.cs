@@ -1,4 +1,5 @@
 using Lavt.Nn.Weights;
+using Lavt.Tensors;
 
 namespace Lavt.Golden;
 
@@ -31,6 +32,10 @@ public static class GoldenRunner
             {
                 report.Check(file, "run", false, $"{failure.GetType().Name}: {failure.Message}");
             }
+            // One file's model must not stay in memory while the next one is built.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            HostAllocator.Trim();
             if (report.Results.Count > before) progress?.Invoke(file);
         }
     }

@@ -34,7 +34,8 @@ public static partial class AtomicFile
         catch (Exception error)
         {
             Remove(temporary);
-            if (error is not IOException) throw;
+            // .NET reports a file that outgrows the user's limit (ulimit -f) as an argument out of range.
+            if (error is not (IOException or ArgumentOutOfRangeException)) throw;
             throw new IOException(Explain(path, folder, expectedBytes, error.Message), error);
         }
     }

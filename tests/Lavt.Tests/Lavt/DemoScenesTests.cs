@@ -1,5 +1,6 @@
 using Lavt.Data;
 using Lavt.Demo;
+using Lavt.Evaluation;
 using Lavt.Imaging;
 using Lavt.Tests.Data;
 using Lavt.Text;
@@ -98,7 +99,7 @@ public class DemoScenesTests(DemoScenesTests.MadeSet made) : IClassFixture<DemoS
     public void Swapped_sentences_mean_another_object_of_the_same_picture()
     {
         ReferDataset dataset = new(Data(), "train", BertTokenizer.Load(_folder), 32, 20);
-        SampleChoice[] plan = dataset.EvaluationPlan(), swapped = DemoScenes.SwapSentences(dataset);
+        SampleChoice[] plan = dataset.EvaluationPlan(), swapped = [.. plan.Select(new SentenceSwap(dataset).Swapped)];
         Assert.Equal(plan.Length, swapped.Length);
         for (int i = 0; i < plan.Length; i++)
         {
