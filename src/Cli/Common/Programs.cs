@@ -16,6 +16,7 @@ public static class Programs
             EvalCommand.Create(),
             DataCommand.Create(),
             BenchCommand.Create(),
+            ConvertCommand.Create(),
             GoldenCommand.Create(),
             DoctorCommand.Create(),
         };

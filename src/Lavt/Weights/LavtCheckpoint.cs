@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lavt.Nn.Weights;
 using Lavt.Tensors;
 
@@ -10,6 +11,10 @@ namespace Lavt.Weights;
 /// </summary>
 public sealed class LavtCheckpoint
 {
+    private const string SafetensorsSuffix = ".safetensors";
+    private const string BertPrefix = "bert_model.";
+    private const string ArgsPrefix = "args.";
+
     private LavtCheckpoint(string file, IReadOnlyDictionary<string, Tensor> model, IReadOnlyDictionary<string, Tensor>? bert, PickleDict tree)
     {
         (File, Model, Bert, Tree) = (file, model, bert, tree);
@@ -37,7 +42,7 @@ public sealed class LavtCheckpoint
     /// <exception cref="WeightFileException">The file is broken, or holds no model.</exception>
     public static LavtCheckpoint Read(string path, bool withOptimizer = false)
     {
-        if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return ReadSafetensors(path);
+        if (path.EndsWith(SafetensorsSuffix, StringComparison.OrdinalIgnoreCase)) return ReadSafetensors(path);
         object? root = withOptimizer ? PthFile.Read(path) : PthFile.Read(path, "optimizer");
         if (root is not PickleDict tree)
             throw new WeightFileException(path, "holds no dictionary; a LAVT checkpoint has the keys model, bert_model, optimizer, epoch, args");
@@ -46,6 +51,27 @@ public sealed class LavtCheckpoint
         if (state.Count == 0)
             throw new WeightFileException(path, $"holds no model; its keys are {string.Join(", ", tree.Keys.Take(10))}. Give a checkpoint that LAVT training wrote");
         return new LavtCheckpoint(path, state, tree.TryGet<PickleDict>("bert_model", out PickleDict? bert) ? Tensors(bert) : null, tree);
+    }
+
+    /// <summary>
+    /// Writes the weights and <c>args</c>, without an optimizer: as <c>.pth</c> with the keys <c>model</c>, <c>bert_model</c>
+    /// and <c>args</c>, or, if the name ends so, as <c>.safetensors</c> with BERT's tensors behind <c>bert_model.</c> and the
+    /// arguments in the metadata.
+    /// </summary>
+    /// <exception cref="IOException">The file cannot be written; one that was there is whole.</exception>
+    public void WriteWeights(string path)
+    {
+        if (path.EndsWith(SafetensorsSuffix, StringComparison.OrdinalIgnoreCase))
+        {
+            IEnumerable<KeyValuePair<string, Tensor>> bert = (Bert ?? new Dictionary<string, Tensor>()).Select(e => KeyValuePair.Create(BertPrefix + e.Key, e.Value));
+            IEnumerable<KeyValuePair<string, string>> args = (Args ?? []).Select(e => KeyValuePair.Create($"{ArgsPrefix}{e.Key}", string.Create(CultureInfo.InvariantCulture, $"{e.Value}")));
+            SafetensorsFile.Write(path, [.. Model, .. bert], args);
+            return;
+        }
+        PickleDict tree = new() { ["model"] = Model };
+        if (Bert is not null) tree["bert_model"] = Bert;
+        if (Args is not null) tree["args"] = Args;
+        PthFile.Write(path, tree);
     }
 
     /// <summary>The tensors of a dictionary by key, without the prefix that PyTorch's data parallelism adds.</summary>
@@ -61,17 +87,16 @@ public sealed class LavtCheckpoint
 
     private static LavtCheckpoint ReadSafetensors(string path)
     {
-        const string Bert = "bert_model.";
         using SafetensorsFile file = SafetensorsFile.Open(path);
         Dictionary<string, Tensor> model = [], bert = [];
         foreach (string name in file.Entries.Select(e => e.Name))
         {
-            if (name.StartsWith(Bert, StringComparison.Ordinal)) bert[name[Bert.Length..]] = file.Read(name);
+            if (name.StartsWith(BertPrefix, StringComparison.Ordinal)) bert[name[BertPrefix.Length..]] = file.Read(name);
             else model[name] = file.Read(name);
         }
         PickleDict tree = new(), args = new();
-        foreach ((string key, string value) in file.Metadata.Where(e => e.Key.StartsWith("args.", StringComparison.Ordinal)))
-            args[key["args.".Length..]] = value;
+        foreach ((string key, string value) in file.Metadata.Where(e => e.Key.StartsWith(ArgsPrefix, StringComparison.Ordinal)))
+            args[key[ArgsPrefix.Length..]] = value;
         if (args.Count > 0) tree["args"] = args;
         return new LavtCheckpoint(path, model, bert.Count > 0 ? bert : null, tree);
     }
