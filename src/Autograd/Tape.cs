@@ -52,14 +52,8 @@ public sealed class Tape : IDisposable
     /// <param name="inputs">What it was computed from; null entries are optional inputs that were not given.</param>
     /// <param name="saved">The tensors that <paramref name="rule"/> reads; their memory is kept until it has run.</param>
     /// <param name="rule">Computes the inputs' gradients.</param>
-    public static Tensor Record(string operation, Tensor output, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor?> saved, BackwardRule rule)
-    {
-        if (!Needs(inputs)) return output;
-        GradientState?[] states = new GradientState?[inputs.Length];
-        for (int i = 0; i < states.Length; i++)
-            states[i] = inputs[i] is { } input ? StateOf(input) : null;
-        return t_current!.Add(operation, output, states, saved, rule);
-    }
+    public static Tensor Record(string operation, Tensor output, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor?> saved, BackwardRule rule) =>
+        Needs(inputs) ? RecordAlways(operation, output, inputs, saved, rule) : output;
 
     /// <summary>Like <see cref="Record"/>, for an operation that must be played back for the sake of parameters it uses inside.</summary>
     internal static Tensor RecordAlways(string operation, Tensor output, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor?> saved, BackwardRule rule)

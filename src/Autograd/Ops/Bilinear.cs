@@ -61,6 +61,20 @@ public static unsafe partial class Ops
         });
     }
 
+    /// <summary>
+    /// The class with the larger of two logits after <see cref="Bilinear"/>: [B, h, w, 2] to [B, height, width], U8, without
+    /// the resized logits ever being stored; has no gradient.
+    /// </summary>
+    public static Tensor BilinearMask(Tensor logits, int height, int width)
+    {
+        Tape.NotDifferentiable(nameof(BilinearMask), logits);
+        if (logits.DType != DType.F32 || logits.Rank != 4 || logits.Shape[3] != 2) throw new ArgumentException($"BilinearMask needs logits F32[B, H, W, 2], got {logits}");
+        logits = Contiguous(logits);
+        Tensor mask = Tensor.Empty([logits.Shape[0], height, width], DType.U8);
+        BilinearLogits.Mask(logits.Pointer<float>(), logits.Shape[0], logits.Shape[1], logits.Shape[2], mask.Pointer<byte>(), height, width);
+        return mask;
+    }
+
     internal static Tensor BilinearConcatComposed(Tensor x, Tensor skip) =>
         Concat(3, BilinearComposed(x, skip.Shape[1], skip.Shape[2]), skip);
 

@@ -24,6 +24,7 @@ internal static class PredictedMask
     public static void Read(Tensor logits, int item, int rows, int columns, Mask mask)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        Read(Ops.Bilinear(logits.ViewSlice(0, item, 1), rows, columns), 0, mask);
+        mask.Reshape(rows, columns);
+        Ops.BilinearMask(logits.ViewSlice(0, item, 1), rows, columns).Span<byte>().CopyTo(mask.Pixels);
     }
 }

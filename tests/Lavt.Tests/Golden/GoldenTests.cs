@@ -18,6 +18,9 @@ public class GoldenTests
 
     private static string Folder { get; } = FindFolder();
 
+    /// <summary>The path of a golden file.</summary>
+    public static string PathOf(string file) => Path.Combine(Folder, file);
+
     [Theory]
     [MemberData(nameof(Files))]
     public void Numbers_equal_those_of_PyTorch(string file)

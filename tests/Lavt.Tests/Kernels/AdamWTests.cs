@@ -1,5 +1,7 @@
 using System.Globalization;
+using Lavt.Golden;
 using Lavt.Kernels.Cpu;
+using Lavt.Tests.Golden;
 using Xunit;
 using static Lavt.Tests.Kernels.KernelTesting;
 
@@ -13,15 +15,15 @@ public unsafe class AdamWTests
     public void Eight_steps_as_PyTorch_makes_them(string name)
     {
         const int Count = 64, Steps = 8;
-        LossGoldenFile file = new($"training/{name}.safetensors");
+        using GoldenFile file = new(GoldenTests.PathOf($"training/{name}.safetensors"));
         double[] betas = [.. file["betas"].Split(',').Select(Number)];
-        float[] expected = file.Read("parameter");
-        using GuardedArray<float> parameter = new(LossGoldenFile.Uniform("parameter", Count));
+        float[] expected = file.Read("parameter").ToArray<float>();
+        using GuardedArray<float> parameter = new(Deterministic.Uniform("parameter", [Count]).ToArray<float>());
         using GuardedArray<float> first = new(new float[Count]), second = new(new float[Count]), largest = new(new float[Count]);
         for (int step = 0; step < Steps; step++)
         {
             float scale = (float)Math.Pow(10, step % 3 - 1);
-            using GuardedArray<float> gradient = new(Array.ConvertAll(LossGoldenFile.Uniform($"gradient.{step}", Count), g => g * scale));
+            using GuardedArray<float> gradient = new(Array.ConvertAll(Deterministic.Uniform($"gradient.{step}", [Count]).ToArray<float>(), g => g * scale));
             AdamW.Step(parameter, gradient, first, second, name == "adamw" ? null : (float*)largest, Count, Number(file["lr"]), betas[0], betas[1], Number(file["eps"]), Number(file["weight_decay"]), step + 1, 1);
             for (int i = 0; i < Count; i++) Assert.Equal(expected[step * Count + i], parameter.Span[i], 1.5e-7);
         }

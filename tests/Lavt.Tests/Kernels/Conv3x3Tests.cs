@@ -58,8 +58,8 @@ public sealed unsafe class Conv3x3Tests
     public void Gradient_of_the_data_equals_double_loops(int batch, int height, int width, int cin, int cout)
     {
         using Case convolution = new(batch, height, width, cin, cout);
-        using GemmGuardedArray dx = new(new Random(4), batch * height * width * cin);
-        Conv3x3.BackwardData(convolution.Y, batch, height, width, cin, convolution.Weight, cout, dx.Data);
+        using GuardedArray<float> dx = GuardedArray<float>.Random(new Random(4), batch * height * width * cin);
+        Conv3x3.BackwardData(convolution.Y, batch, height, width, cin, convolution.Weight, cout, dx.Pointer);
         double[] expected = new double[dx.Span.Length];
         double scale = 4e-6 * (1 + Math.Sqrt(cout));
         convolution.ForEachTap((x, y, w) =>
@@ -68,7 +68,7 @@ public sealed unsafe class Conv3x3Tests
                 for (int c = 0; c < cin; c++)
                     expected[x + c] += (double)convolution.Y[y + o] * convolution.Weight[(((o * cin) + c) * 9) + w];
         });
-        for (int i = 0; i < expected.Length; i++) Assert.Equal(expected[i], dx.Data[i], scale);
+        for (int i = 0; i < expected.Length; i++) Assert.Equal(expected[i], dx.Pointer[i], scale);
     }
 
     [Theory]
@@ -76,7 +76,7 @@ public sealed unsafe class Conv3x3Tests
     public void Gradient_of_the_weight_equals_double_loops(int batch, int height, int width, int cin, int cout)
     {
         using Case convolution = new(batch, height, width, cin, cout);
-        using GemmGuardedArray dWeight = new(new Random(4), cout * cin * 9);
+        using GuardedArray<float> dWeight = GuardedArray<float>.Random(new Random(4), cout * cin * 9);
         float[] old = dWeight.Span.ToArray();
         double[] expected = new double[old.Length];
         convolution.ForEachTap((x, y, w) =>
@@ -89,8 +89,8 @@ public sealed unsafe class Conv3x3Tests
         foreach (bool accumulate in new[] { false, true })
         {
             old.CopyTo(dWeight.Span);
-            Conv3x3.BackwardWeight(convolution.X, convolution.Y, batch, height, width, cin, cout, dWeight.Data, accumulate);
-            for (int i = 0; i < old.Length; i++) Assert.Equal(expected[i] + (accumulate ? old[i] : 0), dWeight.Data[i], scale);
+            Conv3x3.BackwardWeight(convolution.X, convolution.Y, batch, height, width, cin, cout, dWeight.Pointer, accumulate);
+            for (int i = 0; i < old.Length; i++) Assert.Equal(expected[i] + (accumulate ? old[i] : 0), dWeight.Pointer[i], scale);
         }
     }
 
@@ -99,7 +99,7 @@ public sealed unsafe class Conv3x3Tests
     {
         const int Batch = 2, Height = 30, Width = 40, Inputs = 48, Outputs = 70;
         using Case convolution = new(Batch, Height, Width, Inputs, Outputs);
-        using GemmGuardedArray dWeight = new(new Random(4), Outputs * Inputs * 9), y = new(new Random(5), Batch * Height * Width * Outputs);
+        using GuardedArray<float> dWeight = GuardedArray<float>.Random(new Random(4), Outputs * Inputs * 9), y = GuardedArray<float>.Random(new Random(5), Batch * Height * Width * Outputs);
         float[]? expectedY = null, expectedGradient = null;
         foreach (int count in new[] { 1, 2, 3, 5 })
         {
@@ -107,8 +107,8 @@ public sealed unsafe class Conv3x3Tests
             Workers.Use(workers);
             try
             {
-                Conv3x3.Forward(convolution.X, Batch, Height, Width, Inputs, convolution.Weight, Outputs, y.Data, default);
-                Conv3x3.BackwardWeight(convolution.X, convolution.Y, Batch, Height, Width, Inputs, Outputs, dWeight.Data, accumulate: false);
+                Conv3x3.Forward(convolution.X, Batch, Height, Width, Inputs, convolution.Weight, Outputs, y.Pointer, default);
+                Conv3x3.BackwardWeight(convolution.X, convolution.Y, Batch, Height, Width, Inputs, Outputs, dWeight.Pointer, accumulate: false);
             }
             finally
             {
@@ -126,35 +126,35 @@ public sealed unsafe class Conv3x3Tests
     {
         private readonly int _batch, _height, _width, _cin, _cout;
         private readonly float[] _old;
-        private readonly GemmGuardedArray _x, _weight, _y, _bias, _residual;
+        private readonly GuardedArray<float> _x, _weight, _y, _bias, _residual;
 
         public Case(int batch, int height, int width, int cin, int cout)
         {
             (_batch, _height, _width, _cin, _cout) = (batch, height, width, cin, cout);
             Random random = new(17);
-            _x = new GemmGuardedArray(random, batch * height * width * cin);
-            _weight = new GemmGuardedArray(random, cout * cin * 9);
-            _y = new GemmGuardedArray(random, batch * height * width * cout);
-            _residual = new GemmGuardedArray(random, batch * height * width * cout);
-            _bias = new GemmGuardedArray(random, cout);
+            _x = GuardedArray<float>.Random(random, batch * height * width * cin);
+            _weight = GuardedArray<float>.Random(random, cout * cin * 9);
+            _y = GuardedArray<float>.Random(random, batch * height * width * cout);
+            _residual = GuardedArray<float>.Random(random, batch * height * width * cout);
+            _bias = GuardedArray<float>.Random(random, cout);
             _old = _y.Span.ToArray();
         }
 
         public delegate void Tap(int x, int y, int weight);
 
-        public float* X => _x.Data;
+        public float* X => _x.Pointer;
 
-        public float* Weight => _weight.Data;
+        public float* Weight => _weight.Pointer;
 
-        public float* Y => _y.Data;
+        public float* Y => _y.Pointer;
 
         public Span<float> YSpan => _y.Span;
 
         public Epilogue Epilogue(Activation activation, bool residual, bool accumulate) => new()
         {
             Activation = activation,
-            Bias = _bias.Data,
-            Residual = residual ? _residual.Data : null,
+            Bias = _bias.Pointer,
+            Residual = residual ? _residual.Pointer : null,
             ResidualStride = _cout,
             Accumulate = accumulate,
         };
@@ -192,7 +192,7 @@ public sealed unsafe class Conv3x3Tests
 
         public void Dispose()
         {
-            foreach (GemmGuardedArray array in new[] { _x, _weight, _y, _bias, _residual }) array.Dispose();
+            foreach (GuardedArray<float> array in new[] { _x, _weight, _y, _bias, _residual }) array.Dispose();
         }
     }
 }

@@ -159,17 +159,17 @@ public sealed unsafe class GemmTests
     [InlineData(30000, 7)]
     public void Column_sums_equal_double_loops(int rows, int columns)
     {
-        using GemmGuardedArray x = new(new Random(1), rows * columns), y = new(new Random(2), columns);
+        using GuardedArray<float> x = GuardedArray<float>.Random(new Random(1), rows * columns), y = GuardedArray<float>.Random(new Random(2), columns);
         float[] old = y.Span.ToArray();
         foreach (bool accumulate in new[] { false, true })
         {
             old.CopyTo(y.Span);
-            ColumnSum.Run(x.Data, rows, columns, y.Data, accumulate);
+            ColumnSum.Run(x.Pointer, rows, columns, y.Pointer, accumulate);
             for (int j = 0; j < columns; j++)
             {
                 double sum = accumulate ? old[j] : 0;
-                for (int i = 0; i < rows; i++) sum += x.Data[(i * columns) + j];
-                Assert.Equal(sum, y.Data[j], 1e-6 * (1 + Math.Sqrt(rows)));
+                for (int i = 0; i < rows; i++) sum += x.Pointer[(i * columns) + j];
+                Assert.Equal(sum, y.Pointer[j], 1e-6 * (1 + Math.Sqrt(rows)));
             }
         }
     }
@@ -223,7 +223,7 @@ public sealed unsafe class GemmTests
 
         private readonly int _m, _n, _k;
         private readonly float[] _old;
-        private readonly GemmGuardedArray _a, _b, _c, _bias, _residual, _pre;
+        private readonly GuardedArray<float> _a, _b, _c, _bias, _residual, _pre;
 
         public Case(int m, int n, int k, Layout layout, int seed)
         {
@@ -231,27 +231,27 @@ public sealed unsafe class GemmTests
             int gap = layout == Layout.TransposedPadded ? 5 : 0;
             CStride = n + 3;
             Random random = new(seed);
-            _a = new GemmGuardedArray(random, 3 * (m + gap) * (k + gap));
-            _b = new GemmGuardedArray(random, 3 * (k + gap) * (n + gap));
-            _c = new GemmGuardedArray(random, m * CStride);
-            _bias = new GemmGuardedArray(random, n);
-            _residual = new GemmGuardedArray(random, m * (n + 1));
-            _pre = new GemmGuardedArray(random, m * CStride);
+            _a = GuardedArray<float>.Random(random, 3 * (m + gap) * (k + gap));
+            _b = GuardedArray<float>.Random(random, 3 * (k + gap) * (n + gap));
+            _c = GuardedArray<float>.Random(random, m * CStride);
+            _bias = GuardedArray<float>.Random(random, n);
+            _residual = GuardedArray<float>.Random(random, m * (n + 1));
+            _pre = GuardedArray<float>.Random(random, m * CStride);
             A = layout switch
             {
-                Layout.Rows or Layout.TransposedB => new Matrix(_a.Data, k, 1),
-                Layout.Scattered => new Matrix(_a.Data, 3 * k, 3),
-                _ => new Matrix(_a.Data, 1, m + gap),
+                Layout.Rows or Layout.TransposedB => new Matrix(_a.Pointer, k, 1),
+                Layout.Scattered => new Matrix(_a.Pointer, 3 * k, 3),
+                _ => new Matrix(_a.Pointer, 1, m + gap),
             };
             B = layout switch
             {
-                Layout.Rows or Layout.TransposedA => new Matrix(_b.Data, n, 1),
-                Layout.Scattered => new Matrix(_b.Data, 2, 2 * k),
-                _ => new Matrix(_b.Data, 1, k + gap),
+                Layout.Rows or Layout.TransposedA => new Matrix(_b.Pointer, n, 1),
+                Layout.Scattered => new Matrix(_b.Pointer, 2, 2 * k),
+                _ => new Matrix(_b.Pointer, 1, k + gap),
             };
             for (int i = 0; i < m; i++)
                 for (int j = n; j < CStride; j++)
-                    C[(i * CStride) + j] = _pre.Data[(i * CStride) + j] = Untouched;
+                    C[(i * CStride) + j] = _pre.Pointer[(i * CStride) + j] = Untouched;
             _old = Result();
         }
 
@@ -259,18 +259,18 @@ public sealed unsafe class GemmTests
 
         public Matrix B { get; }
 
-        public float* C => _c.Data;
+        public float* C => _c.Pointer;
 
         public int CStride { get; }
 
         public Epilogue Epilogue(Activation activation, bool bias, bool residual, bool accumulate, bool preActivation) => new()
         {
             Activation = activation,
-            Bias = bias ? _bias.Data : null,
-            Residual = residual ? _residual.Data : null,
+            Bias = bias ? _bias.Pointer : null,
+            Residual = residual ? _residual.Pointer : null,
             ResidualStride = _n + 1,
             Accumulate = accumulate,
-            PreActivation = preActivation ? _pre.Data : null,
+            PreActivation = preActivation ? _pre.Pointer : null,
         };
 
         public float[] Result() => new Span<float>(C, _m * CStride).ToArray();
@@ -299,7 +299,7 @@ public sealed unsafe class GemmTests
                 for (int j = _n; j < CStride; j++)
                 {
                     Assert.Equal(Untouched, result[(i * CStride) + j]);
-                    Assert.Equal(Untouched, _pre.Data[(i * CStride) + j]);
+                    Assert.Equal(Untouched, _pre.Pointer[(i * CStride) + j]);
                 }
             }
         }
@@ -323,7 +323,7 @@ public sealed unsafe class GemmTests
 
         public void Dispose()
         {
-            foreach (GemmGuardedArray array in new[] { _a, _b, _c, _bias, _residual, _pre }) array.Dispose();
+            foreach (GuardedArray<float> array in new[] { _a, _b, _c, _bias, _residual, _pre }) array.Dispose();
         }
 
         private double Sum(int i, int j, float* bias, out double magnitude)

@@ -3,12 +3,15 @@ using Xunit;
 
 namespace Lavt.Tests.Kernels;
 
-/// <summary>Native memory between two guard zones: <see cref="Dispose"/> fails when a kernel wrote outside.</summary>
+/// <summary>
+/// Native memory between two guard zones, of NaN where the elements are floats: a kernel that reads past an end shows in its
+/// result, one that writes there fails when the array is disposed of.
+/// </summary>
 internal sealed unsafe class GuardedArray<T> : IDisposable
     where T : unmanaged
 {
     private const int GuardBytes = 256;
-    private const byte Guard = 0xC3;
+    private const byte Guard = 0xFF;
 
     private readonly byte* _block;
     private readonly int _length;
@@ -24,6 +27,14 @@ internal sealed unsafe class GuardedArray<T> : IDisposable
 
     public GuardedArray(T[] values)
         : this(values.Length) => values.CopyTo(Span);
+
+    /// <summary>Numbers evenly spread over [−1, 1).</summary>
+    public static GuardedArray<float> Random(Random random, int length)
+    {
+        GuardedArray<float> array = new(length);
+        foreach (ref float value in array.Span) value = (2 * random.NextSingle()) - 1;
+        return array;
+    }
 
     public T* Pointer => (T*)(_block + GuardBytes);
 

@@ -1,4 +1,6 @@
+using Lavt.Golden;
 using Lavt.Kernels.Cpu;
+using Lavt.Tests.Golden;
 using Xunit;
 using static Lavt.Tests.Kernels.KernelTesting;
 
@@ -72,18 +74,18 @@ public unsafe class LossKernelTests
         foreach (string kind in (string[])["blob", "random"])
         {
             const int Batch = 3, Height = 17, Width = 23, Pixels = Height * Width;
-            LossGoldenFile file = new($"modules/loss_{loss}_{kind}.safetensors");
-            float[] logits = ChannelsLast(LossGoldenFile.Uniform("input.logits", 2 * Batch * Pixels, -3, 3), Batch, Pixels);
-            byte[] target = kind == "random" ? Array.ConvertAll(LossGoldenFile.Fractions("input.target", Batch * Pixels), u => (byte)(2 * u)) : Blob(Height, Width);
+            using GoldenFile file = new(GoldenTests.PathOf($"modules/loss_{loss}_{kind}.safetensors"));
+            float[] logits = ChannelsLast(Deterministic.Uniform("input.logits", [2 * Batch * Pixels], -3, 3).ToArray<float>(), Batch, Pixels);
+            byte[] target = kind == "random" ? Array.ConvertAll(Deterministic.Integers("input.target", [Batch * Pixels], 0, 2).ToArray<long>(), i => (byte)i) : Blob(Height, Width);
             (double value, float[] gradient) = Run(loss, logits, target, Batch, Height, Width);
             AssertGolden(file, "output.0", [(float)value]);
-            AssertGolden(file, "gradient.logits", gradient, ChannelsLast(file.Read("gradient.logits"), Batch, Pixels));
+            AssertGolden(file, "gradient.logits", gradient, ChannelsLast(file.Read("gradient.logits").ToArray<float>(), Batch, Pixels));
         }
     }
 
-    private static void AssertGolden(LossGoldenFile file, string name, float[] actual, float[]? expected = null)
+    private static void AssertGolden(GoldenFile file, string name, float[] actual, float[]? expected = null)
     {
-        expected ??= file.Read(name);
+        expected ??= file.Read(name).ToArray<float>();
         double error = 0, norm = 0;
         for (int i = 0; i < expected.Length; i++)
         {

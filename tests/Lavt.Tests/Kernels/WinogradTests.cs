@@ -18,16 +18,16 @@ public sealed unsafe class WinogradTests
     {
         Assert.True(Winograd.Suits(cin, cout));
         Random random = new(batch + height);
-        using GemmGuardedArray x = new(random, batch * height * width * cin), weight = new(random, cout * cin * 9);
-        using GemmGuardedArray y = new(random, batch * height * width * cout), bias = new(random, cout);
+        using GuardedArray<float> x = GuardedArray<float>.Random(random, batch * height * width * cin), weight = GuardedArray<float>.Random(random, cout * cin * 9);
+        using GuardedArray<float> y = GuardedArray<float>.Random(random, batch * height * width * cout), bias = GuardedArray<float>.Random(random, cout);
         foreach (ref float value in x.Span) value = Math.Max(value, 0);
-        using PackedConv packed = PackedConv.Pack(weight.Data, cin, cout);
+        using PackedConv packed = PackedConv.Pack(weight.Pointer, cin, cout);
         Assert.True(packed.IsWinograd);
-        Epilogue epilogue = new() { Bias = bias.Data, Activation = Activation.Relu };
-        Conv3x3.Forward(x.Data, batch, height, width, packed, y.Data, epilogue);
-        double[] exact = Convolve(x.Data, batch, height, width, cin, weight.Data, cout);
-        for (int i = 0; i < exact.Length; i++) exact[i] = Math.Max(exact[i] + bias.Data[i % cout], 0);
-        Assert.InRange(RelativeError(y.Data, exact), 0, 1.5e-6);
+        Epilogue epilogue = new() { Bias = bias.Pointer, Activation = Activation.Relu };
+        Conv3x3.Forward(x.Pointer, batch, height, width, packed, y.Pointer, epilogue);
+        double[] exact = Convolve(x.Pointer, batch, height, width, cin, weight.Pointer, cout);
+        for (int i = 0; i < exact.Length; i++) exact[i] = Math.Max(exact[i] + bias.Pointer[i % cout], 0);
+        Assert.InRange(RelativeError(y.Pointer, exact), 0, 1.5e-6);
     }
 
     [Theory]
@@ -36,17 +36,17 @@ public sealed unsafe class WinogradTests
     public void Gradient_of_the_data_is_within_the_bar_of_float32(int batch, int height, int width, int cin, int cout)
     {
         Random random = new(batch + height);
-        using GemmGuardedArray dy = new(random, batch * height * width * cout), weight = new(random, cout * cin * 9);
-        using GemmGuardedArray dx = new(random, batch * height * width * cin), turned = new(random, cout * cin * 9);
+        using GuardedArray<float> dy = GuardedArray<float>.Random(random, batch * height * width * cout), weight = GuardedArray<float>.Random(random, cout * cin * 9);
+        using GuardedArray<float> dx = GuardedArray<float>.Random(random, batch * height * width * cin), turned = GuardedArray<float>.Random(random, cout * cin * 9);
         for (int o = 0; o < cout; o++)
             for (int c = 0; c < cin; c++)
                 for (int tap = 0; tap < 9; tap++)
-                    turned.Data[(((c * cout) + o) * 9) + 8 - tap] = weight.Data[(((o * cin) + c) * 9) + tap];
-        using GemmGuardedArray packed = new(random, checked((int)(WinogradWeights.Bytes(cout, cin) / sizeof(float))));
-        WinogradWeights.Pack(weight.Data, cin, cout, forData: true, packed.Data);
-        WinogradForward.Run(dy.Data, batch, height, width, cout, packed.Data, cin, dx.Data, default);
-        double[] exact = Convolve(dy.Data, batch, height, width, cout, turned.Data, cin);
-        Assert.InRange(RelativeError(dx.Data, exact), 0, 1.5e-6);
+                    turned.Pointer[(((c * cout) + o) * 9) + 8 - tap] = weight.Pointer[(((o * cin) + c) * 9) + tap];
+        using GuardedArray<float> packed = GuardedArray<float>.Random(random, checked((int)(WinogradWeights.Bytes(cout, cin) / sizeof(float))));
+        WinogradWeights.Pack(weight.Pointer, cin, cout, forData: true, packed.Pointer);
+        WinogradForward.Run(dy.Pointer, batch, height, width, cout, packed.Pointer, cin, dx.Pointer, default);
+        double[] exact = Convolve(dy.Pointer, batch, height, width, cout, turned.Pointer, cin);
+        Assert.InRange(RelativeError(dx.Pointer, exact), 0, 1.5e-6);
     }
 
     [Theory]
@@ -64,15 +64,15 @@ public sealed unsafe class WinogradTests
     {
         const int Height = 9, Width = 14, Cin = 64, Cout = 72, Pixels = Height * Width;
         Random random = new(1);
-        using GemmGuardedArray x = new(random, Pixels * Cin), weight = new(random, Cout * Cin * 9);
-        using GemmGuardedArray y = new(random, Pixels * Cout), residual = new(random, Pixels * Cout), before = new(random, Pixels * Cout);
-        using PackedConv packed = PackedConv.Pack(weight.Data, Cin, Cout);
-        double[] exact = Convolve(x.Data, 1, Height, Width, Cin, weight.Data, Cout);
-        for (int i = 0; i < exact.Length; i++) exact[i] += residual.Data[i] + y.Data[i];
-        Epilogue epilogue = new() { Residual = residual.Data, ResidualStride = Cout, Accumulate = true, PreActivation = before.Data };
-        Conv3x3.Forward(x.Data, 1, Height, Width, packed, y.Data, epilogue);
-        Assert.InRange(RelativeError(y.Data, exact), 0, 1.5e-6);
-        Assert.InRange(RelativeError(before.Data, Convolve(x.Data, 1, Height, Width, Cin, weight.Data, Cout)), 0, 1.5e-6);
+        using GuardedArray<float> x = GuardedArray<float>.Random(random, Pixels * Cin), weight = GuardedArray<float>.Random(random, Cout * Cin * 9);
+        using GuardedArray<float> y = GuardedArray<float>.Random(random, Pixels * Cout), residual = GuardedArray<float>.Random(random, Pixels * Cout), before = GuardedArray<float>.Random(random, Pixels * Cout);
+        using PackedConv packed = PackedConv.Pack(weight.Pointer, Cin, Cout);
+        double[] exact = Convolve(x.Pointer, 1, Height, Width, Cin, weight.Pointer, Cout);
+        for (int i = 0; i < exact.Length; i++) exact[i] += residual.Pointer[i] + y.Pointer[i];
+        Epilogue epilogue = new() { Residual = residual.Pointer, ResidualStride = Cout, Accumulate = true, PreActivation = before.Pointer };
+        Conv3x3.Forward(x.Pointer, 1, Height, Width, packed, y.Pointer, epilogue);
+        Assert.InRange(RelativeError(y.Pointer, exact), 0, 1.5e-6);
+        Assert.InRange(RelativeError(before.Pointer, Convolve(x.Pointer, 1, Height, Width, Cin, weight.Pointer, Cout)), 0, 1.5e-6);
     }
 
     [Fact]
@@ -80,9 +80,9 @@ public sealed unsafe class WinogradTests
     {
         const int Batch = 2, Height = 33, Width = 41, Cin = 64, Cout = 96;
         Random random = new(2);
-        using GemmGuardedArray x = new(random, Batch * Height * Width * Cin), weight = new(random, Cout * Cin * 9);
-        using GemmGuardedArray y = new(random, Batch * Height * Width * Cout);
-        using PackedConv packed = PackedConv.Pack(weight.Data, Cin, Cout);
+        using GuardedArray<float> x = GuardedArray<float>.Random(random, Batch * Height * Width * Cin), weight = GuardedArray<float>.Random(random, Cout * Cin * 9);
+        using GuardedArray<float> y = GuardedArray<float>.Random(random, Batch * Height * Width * Cout);
+        using PackedConv packed = PackedConv.Pack(weight.Pointer, Cin, Cout);
         float[]? expected = null;
         foreach (int count in new[] { 1, 2, 3 })
         {
@@ -90,7 +90,7 @@ public sealed unsafe class WinogradTests
             Workers.Use(workers);
             try
             {
-                Conv3x3.Forward(x.Data, Batch, Height, Width, packed, y.Data, default);
+                Conv3x3.Forward(x.Pointer, Batch, Height, Width, packed, y.Pointer, default);
             }
             finally
             {
