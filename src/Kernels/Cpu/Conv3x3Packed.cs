@@ -1,5 +1,3 @@
-using Lavt.Tensors;
-
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
@@ -8,20 +6,15 @@ namespace Lavt.Kernels.Cpu;
 /// </summary>
 public sealed unsafe class PackedConv : IDisposable
 {
-    private readonly long _bytes;
-    private nint _block;
+    private readonly HostBlock _block;
 
     private PackedConv(int cin, int cout, bool winograd)
     {
         InputChannels = cin;
         OutputChannels = cout;
         IsWinograd = winograd;
-        _bytes = winograd ? WinogradWeights.Bytes(cin, cout) : Conv3x3Weights.Bytes(cin, cout);
-        _block = HostAllocator.Allocate(_bytes);
+        _block = new HostBlock(winograd ? WinogradWeights.Bytes(cin, cout) : Conv3x3Weights.Bytes(cin, cout));
     }
-
-    /// <summary>Frees the memory of a packed weight that nobody disposed of.</summary>
-    ~PackedConv() => Free();
 
     /// <summary>Channels of the convolution's input.</summary>
     public int InputChannels { get; }
@@ -33,14 +26,7 @@ public sealed unsafe class PackedConv : IDisposable
     public bool IsWinograd { get; }
 
     /// <summary>The packed numbers.</summary>
-    internal float* Weights
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(_block == 0, this);
-            return (float*)_block;
-        }
-    }
+    internal float* Weights => _block.Data;
 
     /// <summary>
     /// Packs a copy of a weight [<paramref name="cout"/>, <paramref name="cin"/>, 3, 3]: for Winograd's method if it is allowed
@@ -52,21 +38,12 @@ public sealed unsafe class PackedConv : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(cin, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(cout, 1);
         PackedConv packed = new(cin, cout, Conv3x3.AllowWinograd && Winograd.Suits(cin, cout));
-        if (packed.IsWinograd) WinogradWeights.Pack(weight, cin, cout, forData: false, (float*)packed._block);
-        else Conv3x3Weights.Pack(weight, cin, cout, forData: false, (float*)packed._block);
+        if (packed.IsWinograd) WinogradWeights.Pack(weight, cin, cout, forData: false, packed._block.Data);
+        else Conv3x3Weights.Pack(weight, cin, cout, forData: false, packed._block.Data);
         return packed;
     }
 
     /// <summary>Frees the memory.</summary>
-    public void Dispose()
-    {
-        Free();
-        GC.SuppressFinalize(this);
-    }
+    public void Dispose() => _block.Dispose();
 
-    private void Free()
-    {
-        nint block = Interlocked.Exchange(ref _block, 0);
-        if (block != 0) HostAllocator.Release(block, _bytes);
-    }
 }

@@ -1,5 +1,3 @@
-using Lavt.Tensors;
-
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
@@ -9,19 +7,14 @@ namespace Lavt.Kernels.Cpu;
 /// </summary>
 public sealed unsafe class PackedMatrix : IDisposable
 {
-    private readonly long _bytes;
-    private nint _block;
+    private readonly HostBlock _block;
 
     private PackedMatrix(int rows, int columns, long bytes)
     {
         Rows = rows;
         Columns = columns;
-        _bytes = bytes;
-        _block = HostAllocator.Allocate(bytes);
+        _block = new HostBlock(bytes);
     }
-
-    /// <summary>Frees the memory of a packed matrix that nobody disposed of.</summary>
-    ~PackedMatrix() => Free();
 
     /// <summary>The summed dimension, K.</summary>
     public int Rows { get; }
@@ -30,14 +23,7 @@ public sealed unsafe class PackedMatrix : IDisposable
     public int Columns { get; }
 
     /// <summary>The packed numbers.</summary>
-    internal float* Panels
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(_block == 0, this);
-            return (float*)_block;
-        }
-    }
+    internal float* Panels => _block.Data;
 
     /// <summary>Packs a copy of a [<paramref name="k"/>, <paramref name="n"/>] matrix.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is negative.</exception>
@@ -54,11 +40,7 @@ public sealed unsafe class PackedMatrix : IDisposable
     }
 
     /// <summary>Frees the memory.</summary>
-    public void Dispose()
-    {
-        Free();
-        GC.SuppressFinalize(this);
-    }
+    public void Dispose() => _block.Dispose();
 
     /// <summary>The bytes that <see cref="PackInto"/> fills.</summary>
     internal static long BytesFor<V>(int k, int n)
@@ -80,14 +62,8 @@ public sealed unsafe class PackedMatrix : IDisposable
         where V : struct, ISimd<V>
     {
         PackedMatrix packed = new(k, n, BytesFor<V>(k, n));
-        PackInto<V>(b, k, n, (float*)packed._block);
+        PackInto<V>(b, k, n, packed._block.Data);
         return packed;
-    }
-
-    private void Free()
-    {
-        nint block = Interlocked.Exchange(ref _block, 0);
-        if (block != 0) HostAllocator.Release(block, _bytes);
     }
 
     /// <summary>Packs a stretch of rows of one panel.</summary>
