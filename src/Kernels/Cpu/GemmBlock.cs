@@ -46,6 +46,16 @@ internal unsafe struct GemmLoop<V>(GemmProblem* problem) : ILoopBody
         int rowBlock = index % plan.RowBlocks, rest = index / plan.RowBlocks;
         new GemmBlock<V>(problem, rowBlock, rest % plan.ColumnBlocks, rest / plan.ColumnBlocks).Compute();
     }
+
+    public readonly KernelWork Describe(int pieces)
+    {
+        double m = problem->M, n = problem->N, k = problem->K;
+        string transposed = problem->A.ColumnStride == 1 ? "" : ", A transposed";
+        return new KernelWork(
+            $"Gemm {m} x {k} -> {n}{problem->Output.Description}{transposed}",
+            2 * m * n * k,
+            sizeof(float) * ((m * k) + (k * n) + (problem->Output.Passes * m * n)));
+    }
 }
 
 /// <summary>One task of a product.</summary>

@@ -35,6 +35,16 @@ internal unsafe struct GemmOutput
         _sums = epilogue.PreActivation != null ? epilogue.PreActivation : readsOld ? null : c;
     }
 
+    /// <summary>What becomes of the sums, in words for a <see cref="KernelProfile"/>.</summary>
+    public readonly string Description => string.Concat(
+        _epilogue.Activation == Activation.None ? "" : ", " + _epilogue.Activation.ToString().ToLowerInvariant(),
+        _epilogue.Residual == null ? "" : ", residual",
+        _epilogue.Accumulate ? ", accumulate" : "");
+
+    /// <summary>Matrices of the result's size that are read or written.</summary>
+    public readonly int Passes =>
+        1 + (_epilogue.Residual == null ? 0 : 1) + (_epilogue.Accumulate ? 1 : 0) + (_epilogue.PreActivation == null ? 0 : 1);
+
     /// <summary>
     /// Sets the destination and the addend of a tile at (<paramref name="row"/>, <paramref name="column"/>).
     /// </summary>
