@@ -1,4 +1,3 @@
-using Lavt.Tensors;
 using Lavt.Text;
 
 namespace Lavt.Data;
@@ -60,7 +59,7 @@ public sealed class ReferDataset
     /// <param name="epoch">The epoch, from 0.</param>
     public SampleChoice[] TrainingPlan(ulong seed, int epoch)
     {
-        int[] order = new RandomSource(DataSeed(seed), OrderStream(epoch)).Permutation(Count);
+        int[] order = EpochPlan.Order(Count, seed, epoch);
         return [.. order.Select(index => new SampleChoice(index, RandomSentence(index, seed, epoch)))];
     }
 
@@ -75,12 +74,7 @@ public sealed class ReferDataset
         [.. Enumerable.Range(0, Count).SelectMany(index => Enumerable.Range(0, _sentences[index].Length).Select(sentence => new SampleChoice(index, sentence)))];
 
     private int RandomSentence(int index, ulong seed, int epoch) =>
-        (int)(Philox.Block(DataSeed(seed), OrderStream(epoch) + 1, (ulong)index).X % (uint)_sentences[index].Length);
-
-    /// <summary>Keeps these numbers apart from those that the model draws with the same seed.</summary>
-    private static ulong DataSeed(ulong seed) => seed ^ 0x6174_6144_7473_6F4CUL;
-
-    private static ulong OrderStream(int epoch) => 2UL * (uint)epoch;
+        (int)((uint)(EpochPlan.Draw(index, seed, epoch) >> 32) % (uint)_sentences[index].Length);
 }
 
 /// <summary>One of the sentences of a sample.</summary>
