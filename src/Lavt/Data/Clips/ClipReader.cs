@@ -12,13 +12,19 @@ public sealed class ClipReader
     /// <summary>Room for a picture that is read as a whole.</summary>
     internal Picture Picture { get; } = new();
 
-    /// <summary>Room for another picture.</summary>
+    /// <summary>Room for a picture that is made of <see cref="Picture"/>.</summary>
     internal Picture Changed { get; } = new();
+
+    /// <summary>Room for a picture with other colours.</summary>
+    internal Picture Coloured { get; } = new();
+
+    /// <summary>Room for a picture that was moved.</summary>
+    internal Picture Moved { get; } = new();
 
     /// <summary>Room for a mask at its original size.</summary>
     internal Mask Mask { get; } = new();
 
-    /// <summary>Room for another mask.</summary>
+    /// <summary>Room for the mask of <see cref="Changed"/>.</summary>
     internal Mask ChangedMask { get; } = new();
 
     /// <summary>Reads a frame from a file into its place of a clip.</summary>
