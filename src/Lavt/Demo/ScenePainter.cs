@@ -1,10 +1,11 @@
+using Lavt.Data;
 using Lavt.Imaging;
 
 namespace Lavt.Demo;
 
 /// <summary>Draws scenes with smooth edges: each pixel is sampled at 4 × 4 points.</summary>
 /// <param name="random">Where the shades of the background come from.</param>
-internal sealed class ScenePainter(DemoRandom random)
+internal sealed class ScenePainter(RandomSequence random)
 {
     private const int Samples = 4;
 

@@ -1,5 +1,3 @@
-using Lavt.Tensors;
-
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>

@@ -1,0 +1,42 @@
+using Lavt.Data.Hdf5;
+using Lavt.Imaging;
+
+namespace Lavt.Data;
+
+/// <summary>Reads the masks of A2D-Sentences: HDF5 files with one mask for each actor of a frame.</summary>
+/// <remarks>
+/// <c>instance</c> lists the actors' numbers, <c>reMask</c> their masks as (actors, columns, rows), since Matlab wrote the
+/// files; with one actor the first axis is missing.
+/// </remarks>
+public static class A2dMask
+{
+    /// <summary>Reads the mask of one actor.</summary>
+    /// <param name="path">The file of the frame.</param>
+    /// <param name="instance">The number of the actor.</param>
+    /// <param name="place">Whom it is read for, for error messages.</param>
+    /// <param name="into">Gets size and pixels: 0 and 1.</param>
+    /// <exception cref="DataException">The file is missing or damaged, or does not hold the actor; the message names it.</exception>
+    /// <exception cref="DllNotFoundException">libhdf5 is not installed; the message says how to get it.</exception>
+    public static void Read(string path, long instance, string place, Mask into)
+    {
+        ArgumentNullException.ThrowIfNull(into);
+        using Hdf5File file = new(path, place);
+        double[] instances = file.ReadDoubles("instance").Values;
+        (byte[] masks, int[] shape) = file.ReadBytes("reMask");
+        if (shape.Length == 2) shape = [1, .. shape];
+        if (shape.Length != 3 || shape[0] != instances.Length)
+            throw Broken($"'reMask' has the shape [{string.Join(", ", shape)}] for {instances.Length} actors", "restore the file");
+        int index = Array.IndexOf(instances, instance);
+        if (index < 0) throw Broken($"there is no actor {instance}, only {string.Join(", ", instances)}", "restore the file, or remove the sentence from the annotations");
+        (int columns, int rows) = (shape[1], shape[2]);
+        into.Reshape(rows, columns);
+        Span<byte> pixels = into.Pixels;
+        ReadOnlySpan<byte> mask = masks.AsSpan(index * rows * columns, rows * columns);
+        for (int x = 0, from = 0; x < columns; x++)
+        {
+            for (int y = 0; y < rows; y++, from++) pixels[y * columns + x] = mask[from] == 0 ? (byte)0 : (byte)1;
+        }
+
+        DataException Broken(string text, string advice) => new(new DataProblem(path, place, text), advice);
+    }
+}

@@ -1,0 +1,76 @@
+using Lavt.Data;
+using Lavt.Data.Hdf5;
+using Lavt.Imaging;
+using Xunit;
+
+namespace Lavt.Tests.Data;
+
+/// <summary>What goes wrong with HDF5 masks; that good ones are read right is among the golden checks.</summary>
+public sealed class Hdf5Tests : IDisposable
+{
+    private readonly DataGolden.TemporaryFolder _folder = DataGolden.NewFolder();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("00000.h5")]
+    [InlineData("00001.h5")]
+    [InlineData("00003.h5")]
+    public void No_prefix_of_a_file_passes_as_the_file(string name)
+    {
+        byte[] whole = File.ReadAllBytes(DataGolden.Path("hdf5", name));
+        string path = Path.Combine(_folder.Folder, name);
+        for (int length = 0; length < whole.Length; length += 97)
+        {
+            File.WriteAllBytes(path, whole[..length]);
+            DataException failure = Assert.Throws<DataException>(() => A2dMask.Read(path, 0, "sample 7", new Mask()));
+            Assert.StartsWith($"{path}: sample 7: ", failure.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_file_without_masks_says_so()
+    {
+        byte[] whole = File.ReadAllBytes(DataGolden.Path("hdf5", "00001.h5"));
+        int name = whole.AsSpan().IndexOf("reMask"u8);
+        Assert.InRange(name, 0, whole.Length);
+        whole[name] = (byte)'s';
+        string path = _folder.File("without.h5", whole);
+        DataException failure = Assert.Throws<DataException>(() => A2dMask.Read(path, 0, "sample 7", new Mask()));
+        Assert.Contains($"{path}: sample 7: the file has no 'reMask'", failure.Message);
+    }
+
+    [Fact]
+    public void An_actor_that_is_not_in_the_file_is_named()
+    {
+        string path = DataGolden.Path("hdf5", "00001.h5");
+        DataException failure = Assert.Throws<DataException>(() => A2dMask.Read(path, 7, "sample 7", new Mask()));
+        Assert.Contains("there is no actor 7, only 0, 2, 4", failure.Message);
+    }
+
+    [Fact]
+    public void Missing_and_foreign_files_are_told_apart()
+    {
+        string nowhere = Path.Combine(_folder.Folder, "nowhere.h5"), text = _folder.File("text.h5", "no masks at all"u8.ToArray());
+        Assert.Contains("there is no such file", Assert.Throws<DataException>(() => A2dMask.Read(nowhere, 0, "", new Mask())).Message);
+        Assert.Contains("no HDF5 file", Assert.Throws<DataException>(() => A2dMask.Read(text, 0, "", new Mask())).Message);
+    }
+
+    [Fact]
+    public void Without_the_library_the_message_says_what_to_install()
+    {
+        DllNotFoundException failure = Assert.Throws<DllNotFoundException>(() => Hdf5Library.Open(["libhdf5-of-nowhere.so.1"]));
+        Assert.Contains("apt-get install libhdf5-103-1", failure.Message);
+    }
+
+    [Fact]
+    public void Threads_take_turns()
+    {
+        Parallel.For(0, 200, i =>
+        {
+            Mask mask = new();
+            A2dMask.Read(DataGolden.Path("hdf5", "00003.h5"), 2, "", mask);
+            Assert.Equal((30, 40), (mask.Rows, mask.Columns));
+        });
+    }
+}
