@@ -50,10 +50,9 @@ internal unsafe struct Bf16Loop : ILoopBody
         for (int tile = 0; tile < tiles; tile++)
         {
             int offset = GemmPack.TileRow(tile, tiles, rows), count = GemmPack.TileRow(tile + 1, tiles, rows) - offset;
-            TileJob job = new() { Steps = (_k + 1) / 2, A = a + (offset * stride), ARowStride = stride };
             for (int panel = firstPanel; panel < lastPanel; panel++)
             {
-                job.B = _panels + (panel * _panelFloats);
+                TileJob job = new() { Steps = (_k + 1) / 2, A = a + (offset * stride), ARowStride = stride, B = _panels + (panel * _panelFloats) };
                 if (_c.IsRounded) ComputeRounded(ref job, row + offset, count, panel * Bf16Tile.PanelWidth, sums);
                 else Compute(ref job, row + offset, count, panel * Bf16Tile.PanelWidth, sums);
             }
@@ -77,7 +76,7 @@ internal unsafe struct Bf16Loop : ILoopBody
     private readonly void Compute(ref TileJob job, int row, int rows, int column, float* sums)
     {
         _output.Place(ref job, row, column, Bf16Tile.PanelWidth, sums, first: true);
-        _output.Prefetch(row, rows, column, Bf16Tile.PanelWidth);
+        _output.PlaceLast(ref job, row, rows, column, Bf16Tile.PanelWidth);
         Bf16Tile.Run(rows, ref job);
         _output.Finish<F512>(in job, row, rows, column);
     }
