@@ -103,7 +103,6 @@ internal unsafe struct Bf16Loop : ILoopBody
         int column = panel * Bf16Tile.PanelWidth;
         TileJob job = new() { Steps = (_k + 1) / 2, A = a + (offset * stride), ARowStride = stride, B = _panels + (panel * _panelFloats) };
         _output.Place(ref job, row + offset, column, Bf16Tile.PanelWidth, sums, true);
-        _output.Prefetch(row + offset, count, column, Bf16Tile.PanelWidth);
         Bf16Tile.Run(count, &job);
         _output.Finish<F512>(in job, row + offset, count, column);
     }
