@@ -1,4 +1,5 @@
 using Lavt.Autograd;
+using Lavt.Kernels;
 using Lavt.Tensors;
 
 namespace Lavt.Nn;
@@ -83,18 +84,23 @@ public abstract class Module
 
     /// <summary>
     /// Makes this module and its children fit for inference alone: layers derive what they need from their weights, packed
-    /// or folded, and give the weights' own memory back. They can be neither trained nor saved afterwards.
+    /// or folded, and give the weights' own memory back. They can be neither trained nor saved afterwards. Weights that a file
+    /// holds open are read here, so that each is in memory twice for a moment only.
     /// </summary>
-    public void KeepForInferenceOnly()
+    public virtual void KeepForInferenceOnly()
     {
         SetTraining(false);
-        Release();
+        // Large ones first, so that no worker is left with one at the end.
+        ReleaseLoop loop = new([.. AllModules().OrderByDescending(module => module._own.Sum(e => e.Value.Count))]);
+        Workers.Current.For(loop.Pieces, ref loop);
     }
 
-    /// <summary>Does the work of <see cref="KeepForInferenceOnly"/> for this module; overridden by layers that derive something.</summary>
+    /// <summary>
+    /// Does the work of <see cref="KeepForInferenceOnly"/> for this module without its children, on any thread; overridden
+    /// by layers that derive something.
+    /// </summary>
     protected virtual void Release()
     {
-        foreach ((_, Module child) in _children) child.Release();
     }
 
     /// <summary>Stops what cannot be done any more after <see cref="KeepForInferenceOnly"/>.</summary>
@@ -103,6 +109,8 @@ public abstract class Module
         if (IsForInferenceOnly)
             throw new InvalidOperationException("the layer was kept for inference only, its weights are gone; load the model again to train or change it");
     }
+
+    private IEnumerable<Module> AllModules() => _children.SelectMany(entry => entry.Child.AllModules()).Prepend(this);
 
     /// <summary>Registers a child under a name, which may contain dots where PyTorch nests containers.</summary>
     protected T Register<T>(string name, T child)
@@ -115,7 +123,7 @@ public abstract class Module
     /// <summary>Makes and registers a parameter of zeros.</summary>
     protected Tensor AddParameter(string name, Shape shape)
     {
-        Tensor value = Tensor.Zeros(shape, t_double ? DType.F64 : DType.F32).Persist().RequireGradient();
+        Tensor value = Tensor.ZerosWhenUsed(shape, t_double ? DType.F64 : DType.F32).Persist().RequireGradient();
         _own.Add((name, value, true));
         return value;
     }
@@ -127,5 +135,18 @@ public abstract class Module
         value.Persist();
         _own.Add((name, value, false));
         return value;
+    }
+
+    private readonly struct ReleaseLoop(Module[] modules) : ILoopBody
+    {
+        public int Pieces => modules.Length;
+
+        public void Run(int index, int worker)
+        {
+            Module module = modules[index];
+            module.Release();
+            // What is used as it is.
+            foreach ((_, Tensor value, _) in module._own) value.Storage.Load();
+        }
     }
 }

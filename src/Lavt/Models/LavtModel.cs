@@ -65,9 +65,9 @@ public sealed class LavtModel : Module
         Decoder.Forward(maps[0]?.AsMap(), maps[1]!.Value.AsMap(), maps[2]!.Value.AsMap(), maps[3]!.Value.AsMap());
 
     /// <inheritdoc/>
-    protected override void Release()
+    public override void KeepForInferenceOnly()
     {
-        base.Release();
+        base.KeepForInferenceOnly();
         if (Options.Model == ModelKind.Lavt) TextEncoder.KeepForInferenceOnly();
         HostAllocator.Trim();
     }

@@ -61,19 +61,6 @@ public sealed class MaskDecoder : Module
         return scope.Return(_classes.Forward(x));
     }
 
-    /// <inheritdoc/>
-    protected override void Release()
-    {
-        foreach ((ConvNormRelu first, ConvNormRelu second) in _steps)
-        {
-            first.KeepForInferenceOnly();
-            second.KeepForInferenceOnly();
-        }
-        _half?.KeepForInferenceOnly();
-        _full?.KeepForInferenceOnly();
-        base.Release();
-    }
-
     private static Tensor Step(Tensor x, Tensor skip, (ConvNormRelu First, ConvNormRelu Second) step)
     {
         using MemoryScope scope = MemoryScope.Begin();
