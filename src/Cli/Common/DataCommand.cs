@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Lavt.Data;
+using Lavt.Data.Clips;
 using Lavt.Demo;
 using Lavt.Options;
 using Lavt.Text;
@@ -39,31 +40,36 @@ internal static class DataCommand
         var flags = new FlagOptions(command);
         HelpPage.Attach(command,
             "lavt data verify --dataset refcoco --refer_data_root ./refer/data",
-            "lavt data verify --dataset refcocog --splitBy umd --refer_data_root ./refer/data --bert_tokenizer bert-base-uncased");
+            "lavt data verify --dataset refcocog --splitBy umd --refer_data_root ./refer/data --bert_tokenizer bert-base-uncased",
+            "lavt data verify --dataset ytvos --ytvos_data_root ./data/ReferringYouTubeVOS2021",
+            "lavt data verify --dataset a2d --a2d_data_root ./data/A2D/Release");
         command.SetAction(result => Verify(flags.Read(result)));
         return command;
     }
 
     private static int Verify(LavtOptions options)
     {
-        DataOptions data = options.Data;
         var status = new StatusLine();
-        var verifier = new DataVerifier(data.ReferRoot, ReferDatasets.NameOf(data.Dataset), data.SplitBy)
+        // Without a vocabulary everything but unknown words is checked.
+        BertTokenizer? tokenizer = options.Given.Contains("--bert_tokenizer") ? BertTokenizer.Load(options.Data.Tokenizer) : null;
+        int errors = 0;
+        foreach ((string name, Verifier verifier) in Verifiers.Of(options.Data, tokenizer, Found, Progress))
         {
-            // Without a vocabulary everything but unknown words is checked.
-            Tokenizer = options.Given.Contains("--bert_tokenizer") ? BertTokenizer.Load(data.Tokenizer) : null,
-            Found = problem =>
-            {
-                status.Clear();
-                Console.WriteLine(problem);
-            },
-            Progress = (done, total) => status.Progress(new TrainingProgress("pictures", done, total, null, null)),
-        };
-        DataReport report = verifier.Run();
-        status.Clear();
-        Console.WriteLine($"{report.Samples} objects with {report.Sentences} sentences in {report.Pictures} pictures: "
-            + string.Join(", ", report.Splits.Select(split => $"{split.Split} {split.Samples}")));
-        Console.WriteLine($"{report.Errors} errors, {report.Warnings} warnings, {report.CutOffSentences} sentences cut off");
-        return report.Errors == 0 ? ExitCode.Ok : ExitCode.Data;
+            DataReport report = verifier.Run();
+            status.Clear();
+            Console.WriteLine($"{name}: {report.Samples} samples with {report.Sentences} sentences in {report.Pictures} pictures: "
+                + string.Join(", ", report.Splits.Select(split => $"{split.Split} {split.Samples}")));
+            Console.WriteLine($"{report.Errors} errors, {report.Warnings} warnings, {report.CutOffSentences} sentences cut off");
+            errors += report.Errors;
+        }
+        return errors == 0 ? ExitCode.Ok : ExitCode.Data;
+
+        void Found(DataProblem problem)
+        {
+            status.Clear();
+            Console.WriteLine(problem);
+        }
+
+        void Progress(int done, int total) => status.Progress(new TrainingProgress("files", done, total, null, null));
     }
 }
