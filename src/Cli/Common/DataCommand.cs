@@ -23,15 +23,29 @@ internal static class DataCommand
     {
         var folder = new Option<string>("--out") { HelpName = "DIR", Description = "Folder of the data set. Default demo/data.", DefaultValueFactory = _ => Path.Combine("demo", "data") };
         var seed = new Option<ulong>("--seed") { HelpName = "N", Description = "Decides every scene. Default 1.", DefaultValueFactory = _ => 1 };
-        var command = new Command("demo", "Draws the demo's data set in REFER's layout.") { folder, seed };
-        HelpPage.Attach(command, "lavt data demo --out demo/data", "lavt data demo --out other/data --seed 7");
+        var video = new Option<bool>("--video") { Description = "Moving scenes in the layouts of Refer-YouTube-VOS and A2D instead, whose sentences speak of motion." };
+        var command = new Command("demo", "Draws the demo's data set in REFER's layout.") { folder, seed, video };
+        HelpPage.Attach(command, "lavt data demo --out demo/data", "lavt data demo --out other/data --seed 7", "lavt data demo --video --out demo/videos");
         command.SetAction(result =>
         {
-            DemoScenes.Make(result.GetValue(folder)!, new DemoOptions { Seed = result.GetValue(seed) });
-            Console.WriteLine(result.GetValue(folder));
+            string to = result.GetValue(folder)!;
+            if (result.GetValue(video)) MakeVideos(to, new DemoVideoOptions { Seed = result.GetValue(seed) });
+            else DemoScenes.Make(to, new DemoOptions { Seed = result.GetValue(seed) });
+            Console.WriteLine(to);
             return ExitCode.Ok;
         });
         return command;
+    }
+
+    /// <summary>The layout of A2D needs a library that nothing else does; without it the rest is made all the same.</summary>
+    private static void MakeVideos(string folder, DemoVideoOptions options)
+    {
+        var status = new StatusLine();
+        void Progress(int done, int total) => status.Progress(new TrainingProgress("videos", done, total, null, null));
+        bool withA2d = A2dMask.IsSupported;
+        DemoVideos.Make(folder, options with { WithA2d = withA2d }, Progress);
+        status.Clear();
+        if (!withA2d) Terminal.Note("the layout of A2D was left out, since libhdf5 is not installed: on Debian and Ubuntu, apt-get install libhdf5-103-1");
     }
 
     private static Command CreateVerify()
