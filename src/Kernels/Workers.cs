@@ -9,6 +9,10 @@ public interface ILoopBody
 {
     /// <summary>Does piece <paramref name="index"/> on worker <paramref name="worker"/> (0 … <see cref="Workers.Count"/> − 1).</summary>
     void Run(int index, int worker);
+
+    /// <summary>What the loop computes, for a <see cref="KernelProfile"/>; asked only when one measures.</summary>
+    /// <param name="pieces">The number of pieces that the loop had.</param>
+    KernelWork Describe(int pieces) => KernelWork.Of(GetType());
 }
 
 /// <summary>
@@ -74,6 +78,14 @@ public sealed unsafe class Workers : IDisposable
         where TBody : struct, ILoopBody
     {
         if (pieces <= 0) return;
+        if (KernelProfile.Current is { } profile) profile.Run(this, pieces, ref body);
+        else Share(pieces, ref body);
+    }
+
+    /// <summary>The loop itself.</summary>
+    internal void Share<TBody>(int pieces, ref TBody body)
+        where TBody : struct, ILoopBody
+    {
         if (Count == 1 || pieces == 1 || t_inside || Interlocked.CompareExchange(ref _shared.Busy, 1, 0) != 0)
         {
             RunAlone(pieces, ref body);

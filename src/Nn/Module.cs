@@ -85,16 +85,22 @@ public abstract class Module
     /// Makes this module and its children fit for inference alone: layers derive what they need from their weights, packed
     /// or folded, and give the weights' own memory back. They can be neither trained nor saved afterwards.
     /// </summary>
-    public void KeepForInferenceOnly()
+    /// <param name="products">
+    /// The type whose products linear layers compute, F32 or BF16: with BF16 they keep their weights rounded and round their
+    /// inputs; sums, biases and everything else stay F32.
+    /// </param>
+    /// <exception cref="PlatformNotSupportedException">BF16 was asked for and this machine has no such products.</exception>
+    public void KeepForInferenceOnly(DType products = DType.F32)
     {
         SetTraining(false);
-        Release();
+        Release(products);
     }
 
     /// <summary>Does the work of <see cref="KeepForInferenceOnly"/> for this module; overridden by layers that derive something.</summary>
-    protected virtual void Release()
+    /// <param name="products">The type of products in linear layers.</param>
+    protected virtual void Release(DType products)
     {
-        foreach ((_, Module child) in _children) child.Release();
+        foreach ((_, Module child) in _children) child.Release(products);
     }
 
     /// <summary>Stops what cannot be done any more after <see cref="KeepForInferenceOnly"/>.</summary>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Lavt.Evaluation;
 using Lavt.Kernels;
 using Lavt.Options;
@@ -14,14 +13,16 @@ internal static class BenchCommand
     {
         var runs = new Option<int>("--runs") { HelpName = "N", Description = "How often each is measured. Default 5.", DefaultValueFactory = _ => 5 };
         var train = new Option<bool>("--train") { Description = "Measure steps of training instead of forward passes." };
-        var command = new Command("bench", "Measures how long a model takes on this machine, with random weights.") { runs, train };
+        var profile = new Option<bool>("--profile") { Description = "Show where the time goes, kernel by kernel." };
+        var command = new Command("bench", "Measures how long a model takes on this machine, with random weights.") { runs, train, profile };
         var flags = new FlagOptions(command);
         HelpPage.Attach(command,
             "lavt bench --model lavt_one --swin_type base --window12",
             "lavt bench --model lavt --swin_type tiny --batch-size 2 --train",
-            "lavt bench --model lavt_one --swin_type base --window12 --threads 1 --runs 10");
+            "lavt bench --model lavt_one --swin_type base --window12 --threads 1 --runs 10",
+            "lavt bench --model lavt_one --swin_type base --window12 --profile --json profile.json");
         command.Subcommands.Add(Serve());
-        command.SetAction(result => Run(flags.Read(result), result.GetValue(runs), result.GetValue(train)));
+        command.SetAction(result => Run(flags.Read(result), result.GetValue(runs), result.GetValue(train), result.GetValue(profile)));
         return command;
     }
 
@@ -40,18 +41,28 @@ internal static class BenchCommand
         return command;
     }
 
-    private static int Run(LavtOptions options, int runs, bool train)
+    private static int Run(LavtOptions options, int runs, bool train, bool profile)
     {
         if (runs < 1)
             throw new OptionException("--runs", $"must be at least 1, got {runs}");
         Machine.Prepare(options.Machine);
         int batch = options.Given.Contains("--batch-size") ? options.Training.BatchSize : 1;
-        var benchmark = new ModelBenchmark(options, batch);
+        var benchmark = new ModelBenchmark(options, batch) { Profiles = profile };
         List<double> seconds = train ? benchmark.TrainingStep(0, runs) : benchmark.Forward(0, runs);
-        seconds.Sort();
-        int size = options.Data.ImageSize;
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{(train ? "training step" : "forward pass")}, batch {batch}, {size} x {size}: median {seconds[runs / 2]:F3} s, fastest {seconds[0]:F3} s of {runs}; at most {ProcessMemory.PeakMiB} MiB"));
+        var report = new BenchmarkReport
+        {
+            Model = $"{(options.Model.Model == ModelKind.LavtOne ? "lavt_one" : "lavt")} {options.Model.SwinType.ToString().ToLowerInvariant()}, window {options.Model.Window}",
+            Step = train ? "training step" : "forward pass",
+            Batch = batch,
+            ImageSize = options.Data.ImageSize,
+            Threads = Workers.Current.Count,
+            Seconds = seconds,
+            PeakMemoryMib = ProcessMemory.PeakMiB,
+            Kernels = benchmark.Kernels,
+        };
+        if (options.Evaluation.JsonFile is { } file)
+            report.Save(file);
+        Console.Write(report);
         return ExitCode.Ok;
     }
 }

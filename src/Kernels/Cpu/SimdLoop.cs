@@ -6,6 +6,9 @@ internal interface ISimdLoopBody
     /// <summary>Does piece <paramref name="index"/> on worker <paramref name="worker"/> with vectors of type <typeparamref name="V"/>.</summary>
     void Run<V>(int index, int worker)
         where V : struct, ISimd<V>;
+
+    /// <inheritdoc cref="ILoopBody.Describe"/>
+    KernelWork Describe(int pieces) => KernelWork.Of(GetType());
 }
 
 /// <summary>Runs parallel loops with the vector width of this processor: the one place where kernels of this kind choose it.</summary>
@@ -47,5 +50,7 @@ internal static class SimdLoop
         private readonly TBody _body = body;
 
         public void Run(int index, int worker) => _body.Run<V>(index, worker);
+
+        public KernelWork Describe(int pieces) => _body.Describe(pieces);
     }
 }

@@ -47,6 +47,16 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
         }
     }
 
+    public KernelWork Describe(int pieces)
+    {
+        double pictures = _units / (_input.Grid.Windows * _input.Heads), tokens = pictures * _input.Tokens, size = _input.Grid.Size;
+        double channels = _input.Heads * _input.HeadDim;
+        return new KernelWork(
+            $"WindowAttention {_units / _input.Heads} windows x {_input.Heads} heads, {size} tokens",
+            4 * tokens * size * channels,
+            sizeof(float) * 4 * tokens * channels);
+    }
+
     private void Attend(Buffers buffers, int picture, int window, int head, int stride)
     {
         int size = _input.Grid.Size, headDim = _input.HeadDim, keyStride = _bias.Stride;

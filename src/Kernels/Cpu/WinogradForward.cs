@@ -107,6 +107,10 @@ internal static unsafe class WinogradForward
             Transform<V>(source, rowStride, Channels, Transformed + ((nint)index * Channels), Plane);
         }
 
+        public readonly KernelWork Describe(int pieces) => new(
+            $"Winograd.Input {Grid.Height} x {Grid.Width} x {Channels}",
+            Bytes: sizeof(float) * (double)pieces * Channels * ((Winograd.Outputs * Winograd.Outputs) + Winograd.Products));
+
         /// <summary>A tile that reaches beyond the picture, with zeros there.</summary>
         private readonly float* CopyWithBorder(nint picture, int y, int x)
         {
@@ -180,6 +184,15 @@ internal static unsafe class WinogradForward
                 Multiply<V>(Transformed + (product * Plane), weights + ((nint)product * Inputs * panelWidth), sums + (product * sumPlane));
             for (int tile = 0; tile < Tiles; tile++)
                 StoreTile<V>(sums + (tile * panelWidth), sumPlane, sums + (Winograd.Products * sumPlane), FirstTile + tile, index * panelWidth);
+        }
+
+        public readonly KernelWork Describe(int pieces)
+        {
+            double outputs = pieces * (CpuInfo.VectorBits / 16), products = Winograd.Products, pixels = Winograd.Outputs * Winograd.Outputs;
+            return new KernelWork(
+                $"Winograd {Grid.Height} x {Grid.Width}, {Inputs} -> {outputs}{Output.Description}",
+                2 * products * Tiles * Inputs * outputs,
+                sizeof(float) * ((products * Inputs * (Tiles + outputs)) + (pixels * Tiles * outputs * Output.Passes)));
         }
 
         /// <summary>One of the 36 products: [tiles, inputs] by [inputs, panel width].</summary>

@@ -42,6 +42,16 @@ internal readonly unsafe struct WordAttentionForward<V> : ILoopBody
             Attend(sample, head, token, Math.Min(TokenBlock, end - token), scores, result);
     }
 
+    public KernelWork Describe(int pieces)
+    {
+        WordAttentionSizes sizes = _input.Sizes;
+        double tokens = sizes.Batch * sizes.Tokens, words = sizes.Batch * sizes.Words, channels = sizes.Channels;
+        return new KernelWork(
+            $"WordAttention {tokens} x {sizes.Words}, {channels} channels",
+            4 * tokens * sizes.Words * channels,
+            sizeof(float) * 2 * (tokens + words) * channels);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Attend(int sample, int head, int token, int rows, float* scores, float* result)
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Lavt.Autograd;
 using Lavt.Data;
+using Lavt.Kernels;
 using Lavt.Losses;
 using Lavt.Models;
 using Lavt.Nn;
@@ -48,12 +49,18 @@ public sealed class ModelBenchmark
         _target.Span<byte>()[..(size * size / 2)].Fill(1);
     }
 
+    /// <summary>Whether kernels are measured, too; each call then costs a fraction of a microsecond more.</summary>
+    public bool Profiles { get; init; }
+
+    /// <summary>The kernels of the steps that were measured last; null without <see cref="Profiles"/>.</summary>
+    public IReadOnlyList<KernelTime>? Kernels { get; private set; }
+
     /// <summary>Times of forward passes in evaluation mode; one more runs before them and does not count.</summary>
     /// <param name="seconds">Passes are made until so much time is over,</param>
     /// <param name="least">and at least so many.</param>
     public List<double> Forward(double seconds, int least)
     {
-        _model.KeepForInferenceOnly();
+        _model.KeepForInferenceOnly(_options.Machine.Products);
         return Time(seconds, least, () => _model.Forward(_pictures, Language(), _mask));
     }
 
@@ -83,8 +90,10 @@ public sealed class ModelBenchmark
         if (!_isWarm) RunOnce(work);
         _isWarm = true;
         List<double> times = [];
+        using KernelProfile? profile = Profiles ? KernelProfile.Begin() : null;
         long started = Stopwatch.GetTimestamp();
         while (times.Count < least || Stopwatch.GetElapsedTime(started).TotalSeconds < seconds) times.Add(RunOnce(work));
+        Kernels = profile?.Times;
         return times;
     }
 

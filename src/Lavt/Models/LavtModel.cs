@@ -65,10 +65,10 @@ public sealed class LavtModel : Module
         Decoder.Forward(maps[0]?.AsMap(), maps[1]!.Value.AsMap(), maps[2]!.Value.AsMap(), maps[3]!.Value.AsMap());
 
     /// <inheritdoc/>
-    protected override void Release()
+    protected override void Release(DType products)
     {
-        base.Release();
-        if (Options.Model == ModelKind.Lavt) TextEncoder.KeepForInferenceOnly();
+        base.Release(products);
+        if (Options.Model == ModelKind.Lavt) TextEncoder.KeepForInferenceOnly(products);
         HostAllocator.Trim();
     }
 

@@ -62,7 +62,7 @@ public sealed class MaskDecoder : Module
     }
 
     /// <inheritdoc/>
-    protected override void Release()
+    protected override void Release(DType products)
     {
         foreach ((ConvNormRelu first, ConvNormRelu second) in _steps)
         {
@@ -71,7 +71,8 @@ public sealed class MaskDecoder : Module
         }
         _half?.KeepForInferenceOnly();
         _full?.KeepForInferenceOnly();
-        base.Release();
+        // The classes decide the mask, and cost nothing: they stay float32 as the convolutions do.
+        base.Release(DType.F32);
     }
 
     private static Tensor Step(Tensor x, Tensor skip, (ConvNormRelu First, ConvNormRelu Second) step)
