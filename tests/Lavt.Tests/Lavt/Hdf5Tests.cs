@@ -63,6 +63,24 @@ public sealed class Hdf5Tests : IDisposable
         Assert.Contains("apt-get install libhdf5-103-1", failure.Message);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Masks_that_are_written_are_read_again(int actors)
+    {
+        string path = Path.Combine(_folder.Folder, "written.h5");
+        Mask[] masks = [.. Enumerable.Range(0, actors).Select(_ => new Mask(7, 11))];
+        for (int i = 0; i < actors; i++) masks[i].Pixels.Slice(11 * i + 2, 20).Fill(1);
+        A2dMask.Write(path, [.. Enumerable.Range(0, actors).Select(i => 5L + i)], masks);
+        Mask read = new();
+        for (int i = 0; i < actors; i++)
+        {
+            A2dMask.Read(path, 5 + i, "", read);
+            Assert.Equal(masks[i].Pixels.ToArray(), read.Pixels.ToArray());
+        }
+        Assert.Throws<IOException>(() => A2dMask.Write(Path.Combine(_folder.Folder, "no", "folder.h5"), [1], [new Mask(2, 2)]));
+    }
+
     [Fact]
     public void Threads_take_turns()
     {
