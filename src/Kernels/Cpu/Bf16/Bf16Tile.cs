@@ -25,8 +25,10 @@ internal static unsafe class Bf16Tile
 
     /// <summary>Runs the microkernel for <paramref name="rows"/> rows (1 … <see cref="GemmTile.MaxRows"/>).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Run(int rows, TileJob* job) =>
-        ((delegate* unmanaged[SuppressGCTransition]<TileJob*, void>)s_kernels[rows - 1])(job);
+    public static void Run(int rows, ref TileJob job)
+    {
+        fixed (TileJob* pinned = &job) ((delegate* unmanaged[SuppressGCTransition]<TileJob*, void>)s_kernels[rows - 1])(pinned);
+    }
 
     private static string? Prepare()
     {

@@ -1,20 +1,20 @@
 namespace Lavt.Kernels.Cpu;
 
-/// <summary>Rows of numbers with adjacent columns, float32 or bfloat16.</summary>
-public readonly unsafe struct Bf16Rows
+/// <summary>An operand of <see cref="Bf16Gemm"/>: rows of numbers with adjacent columns, float32 or bfloat16.</summary>
+public readonly unsafe struct Bf16Operand
 {
-    /// <summary>Rows of float32, which the product rounds.</summary>
+    /// <summary>Rows of float32.</summary>
     /// <param name="data">The first row.</param>
     /// <param name="stride">From a row to the next, in numbers.</param>
-    public Bf16Rows(float* data, nint stride)
+    public Bf16Operand(float* data, nint stride)
     {
         Data = data;
         Stride = stride;
     }
 
     /// <summary>Rows of bfloat16.</summary>
-    /// <inheritdoc cref="Bf16Rows(float*, nint)"/>
-    public Bf16Rows(ushort* data, nint stride)
+    /// <inheritdoc cref="Bf16Operand(float*, nint)"/>
+    public Bf16Operand(ushort* data, nint stride)
     {
         Data = data;
         Stride = stride;
