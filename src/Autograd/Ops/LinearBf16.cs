@@ -30,7 +30,7 @@ public static unsafe partial class Ops
             Residual = residual is null ? null : residual.Pointer<float>(),
             ResidualStride = n,
         };
-        Bf16Gemm.Run(checked((int)(y.Count / Math.Max(1, n))), new Bf16Rows(x.Pointer<float>(), k), weight, y.Pointer<float>(), n, epilogue);
+        Bf16Gemm.Run(checked((int)(y.Count / Math.Max(1, n))), x.Pointer<float>(), k, weight, y.Pointer<float>(), n, epilogue);
         return y;
     }
 

@@ -96,31 +96,38 @@ internal static class Bf16Assembly
         for (int i = 0; i < pointers; i++) c.add(s_rowPointers[i], sizeof(float));
     }
 
-    /// <summary>Stores the sums, after adding the addend if there is one.</summary>
+    /// <summary>Stores the sums with what is to be added to them.</summary>
     private static void EmitStore(Assembler c, int rows)
     {
-        Label store = c.CreateLabel();
+        EmitAdd(c, rows, TileJobFields.Addend, TileJobFields.AddendRowStride);
+        EmitAdd(c, rows, TileJobFields.Residual, TileJobFields.ResidualRowStride);
         c.mov(rax, Field(TileJobFields.C));
         c.mov(rcx, Field(TileJobFields.CRowStride));
         c.shl(rcx, 2);
-        c.mov(rdx, Field(TileJobFields.Addend));
-        c.mov(r8, Field(TileJobFields.AddendRowStride));
-        c.shl(r8, 2);
-        c.test(rdx, rdx);
-        c.jz(store);
-        for (int i = 0; i < rows; i++)
-        {
-            c.vaddps(s_zmm[2 * i], s_zmm[2 * i], __zmmword_ptr[rdx]);
-            c.vaddps(s_zmm[2 * i + 1], s_zmm[2 * i + 1], __zmmword_ptr[rdx + VectorBytes]);
-            c.add(rdx, r8);
-        }
-        c.Label(ref store);
         for (int i = 0; i < rows; i++)
         {
             c.vmovups(__zmmword_ptr[rax], s_zmm[2 * i]);
             c.vmovups(__zmmword_ptr[rax + VectorBytes], s_zmm[2 * i + 1]);
             c.add(rax, rcx);
         }
+    }
+
+    /// <summary>Adds rows of floats to the sums, unless their address is null.</summary>
+    private static void EmitAdd(Assembler c, int rows, int address, int stride)
+    {
+        Label none = c.CreateLabel();
+        c.mov(rdx, Field(address));
+        c.mov(r8, Field(stride));
+        c.shl(r8, 2);
+        c.test(rdx, rdx);
+        c.jz(none);
+        for (int i = 0; i < rows; i++)
+        {
+            c.vaddps(s_zmm[2 * i], s_zmm[2 * i], __zmmword_ptr[rdx]);
+            c.vaddps(s_zmm[2 * i + 1], s_zmm[2 * i + 1], __zmmword_ptr[rdx + VectorBytes]);
+            c.add(rdx, r8);
+        }
+        c.Label(ref none);
     }
 
     private static AssemblerMemoryOperand Field(int offset) => __qword_ptr[rdi + offset];
@@ -136,7 +143,7 @@ internal static class Bf16Assembly
     /// <summary>Where the fields of a <see cref="TileJob"/> lie.</summary>
     private static unsafe class TileJobFields
     {
-        public static readonly int A, ARowStride, B, Steps, C, CRowStride, Addend, AddendRowStride;
+        public static readonly int A, ARowStride, B, Steps, C, CRowStride, Addend, AddendRowStride, Residual, ResidualRowStride;
 
         static TileJobFields()
         {
@@ -150,6 +157,8 @@ internal static class Bf16Assembly
             CRowStride = (int)((byte*)&job.CRowStride - start);
             Addend = (int)((byte*)&job.Addend - start);
             AddendRowStride = (int)((byte*)&job.AddendRowStride - start);
+            Residual = (int)((byte*)&job.Residual - start);
+            ResidualRowStride = (int)((byte*)&job.ResidualRowStride - start);
         }
     }
 }
