@@ -18,7 +18,7 @@ import statistics
 import sys
 
 import targets
-from sides import SIDES, Side, best_environment, processor_flags  # noqa: F401 (compare_predict.py takes best_environment from here)
+from sides import SIDES, Side, processor_flags
 
 CASES = {  # name: work, model, Swin, window, size, batch
     "quick": "forward lavt tiny 7 96 1",

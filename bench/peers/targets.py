@@ -26,9 +26,10 @@ class Target:
 
     def judge(self, records):
         """The ratio, and whether it is within the bound. `records` has those of both sides, measured together."""
-        one, other = (next(r for r in records if Who(r["side"], r["case"], r["threads"]) == who) for who in (self.one, self.other))
-        ratio = one[self.quantity] / other[self.quantity]
-        return {"target": self.name, "title": self.title, "against": self.other.side, "bound": float(self.bound), "measured": ratio, "met": ratio <= self.bound}
+        found = {Who(r["side"], r["case"], r["threads"]): r[self.quantity] for r in records}
+        ratio = found[self.one] / found[self.other]
+        return {"target": self.name, "title": self.title, "against": self.other.side,
+                "bound": float(self.bound), "measured": ratio, "met": ratio <= float(self.bound)}
 
 
 def against_torch(name, title, case, bound, ours="ours", threads=2, quantity="milliseconds"):
@@ -47,7 +48,8 @@ TARGETS = {target.name: target for target in (
     against_torch("tiny", "lavt tiny, two threads / PyTorch", "tiny-480", "1/3"),
     against_torch("train", "training step of lavt base, batch 2 / PyTorch", "train-base-480", "1/2"),
     against_torch("train-memory", "its peak memory / PyTorch", "train-base-480", "2/3", quantity="peak_bytes"),
-    among_ours("batch", "a picture in a batch of 8 / one alone", (BASE + "-batch-8", 2), (BASE, 2), quantity="milliseconds_per_picture"),
+    among_ours("batch", "a picture in a batch of 8 / one alone", (BASE + "-batch-8", 2), (BASE, 2),
+               quantity="milliseconds_per_picture"),
     among_ours("two-threads", "two threads / one", (BASE, 2), (BASE, 1), "20/37"),
     among_ours("four-threads", "four threads asked for / two", (BASE, 4), (BASE, 2)),
     among_ours("sixteen-threads", "sixteen threads asked for / two", (BASE, 16), (BASE, 2)),
