@@ -68,6 +68,7 @@ public sealed class ModelBenchmark
     /// <inheritdoc cref="Forward"/>
     public List<double> TrainingStep(double seconds, int least)
     {
+        _options.Machine.RequireTrainable();
         TrainingOptions training = _options.Training;
         AdamW optimizer = new(ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
         ParameterGroups.Freeze(_model, optimizer);
