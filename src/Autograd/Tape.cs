@@ -4,7 +4,8 @@ namespace Lavt.Autograd;
 
 /// <summary>
 /// Records the operations of a forward pass on one thread and plays them backwards (reverse-mode differentiation). The
-/// tape holds just the tensors that the backward rules need and lets go of each as soon as its rule has run.
+/// tape holds just the tensors that the backward rules need and lets go of each as soon as its rule has run; results that
+/// are cheap to compute again (<see cref="Repeatable"/>) it does not hold at all.
 /// </summary>
 /// <example><code>
 /// using Tape tape = Tape.Begin();
@@ -13,6 +14,9 @@ namespace Lavt.Autograd;
 /// </code></example>
 public sealed class Tape : IDisposable
 {
+    /// <summary>How many results may be computed from each other again for one rule; the next one in a chain is kept, for chains cost their length with every rule.</summary>
+    private const int LongestChain = 4;
+
     [ThreadStatic]
     private static Tape? t_current;
 
@@ -54,6 +58,26 @@ public sealed class Tape : IDisposable
     /// <param name="rule">Computes the inputs' gradients.</param>
     public static Tensor Record(string operation, Tensor output, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor?> saved, BackwardRule rule) =>
         Needs(inputs) ? RecordAlways(operation, output, inputs, saved, rule) : output;
+
+    /// <summary>
+    /// Says how a result can be computed again, bit for bit, from tensors that the tape keeps anyway. Its memory is then not
+    /// kept for the rules that read it, but computed anew for each. To be called before the operation is recorded.
+    /// </summary>
+    /// <param name="result">The result, alone in its memory.</param>
+    /// <param name="from">The tensors that <paramref name="compute"/> reads.</param>
+    /// <param name="compute">Fills the result's memory; must not make tensors.</param>
+    public static void Repeatable(Tensor result, ReadOnlySpan<Tensor?> from, Action compute)
+    {
+        if (t_current is not { } tape) return;
+        Saved ingredients = new(tape, from);
+        if (ingredients.Depth >= LongestChain)
+        {
+            ingredients.Release();
+            return;
+        }
+        Recipe recipe = new(tape, result.Storage, ingredients, compute);
+        tape._entries.Add(new Entry(null, [], default, null, recipe));
+    }
 
     /// <summary>Like <see cref="Record"/>, for an operation that must be played back for the sake of parameters it uses inside.</summary>
     internal static Tensor RecordAlways(string operation, Tensor output, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor?> saved, BackwardRule rule)
@@ -106,10 +130,12 @@ public sealed class Tape : IDisposable
 
     private static void Play(in Entry entry)
     {
-        if (entry.Output.Gradient is { } gradient)
+        if (entry.Output?.Gradient is { } gradient)
         {
             using MemoryScope scope = MemoryScope.Begin();
-            entry.Rule(new Gradients(gradient.IsContiguous ? gradient : gradient.Copy(), entry.Inputs));
+            entry.Saved.Provide();
+            entry.Rule!(new Gradients(gradient.IsContiguous ? gradient : gradient.Copy(), entry.Inputs));
+            entry.Saved.Withdraw();
         }
         entry.Release();
     }
@@ -123,30 +149,26 @@ public sealed class Tape : IDisposable
             throw new InvalidOperationException($"{operation} returned a tensor that already has a place on the tape; return a view of it instead");
         GradientState state = new() { Tape = this, Shape = output.Shape };
         output.GradientState = state;
-        Storage[] kept = new Storage[saved.Length];
-        int count = 0;
-        foreach (Tensor? tensor in saved)
-        {
-            if (tensor is null) continue;
-            tensor.Storage.Retain();
-            kept[count++] = tensor.Storage;
-        }
-        _entries.Add(new Entry(state, inputs, kept, count, rule));
+        _entries.Add(new Entry(state, inputs, new Saved(this, saved), rule));
         return output;
     }
 
-    private readonly struct Entry(GradientState output, GradientState?[] inputs, Storage[] kept, int keptCount, BackwardRule rule)
+    /// <summary>An operation, or a recipe alone.</summary>
+    private readonly struct Entry(GradientState? output, GradientState?[] inputs, Saved saved, BackwardRule? rule, Recipe? recipe = null)
     {
-        public GradientState Output => output;
+        public GradientState? Output => output;
 
         public GradientState?[] Inputs => inputs;
 
-        public BackwardRule Rule => rule;
+        public Saved Saved => saved;
+
+        public BackwardRule? Rule => rule;
 
         public void Release()
         {
-            output.Clear();
-            for (int i = 0; i < keptCount; i++) kept[i].ReleaseReference();
+            output?.Clear();
+            saved.Release();
+            recipe?.Forget();
         }
     }
 

@@ -1,5 +1,6 @@
 using Lavt.Autograd;
 using Lavt.Kernels;
+using Lavt.Kernels.Cpu;
 using Lavt.Tensors;
 
 namespace Lavt.Nn;
@@ -87,19 +88,29 @@ public abstract class Module
     /// or folded, and give the weights' own memory back. They can be neither trained nor saved afterwards. Weights that a file
     /// holds open are read here, so that each is in memory twice for a moment only.
     /// </summary>
-    public virtual void KeepForInferenceOnly()
+    /// <param name="products">
+    /// The type whose products linear layers compute, F32 or BF16: with BF16 they keep their weights rounded and round their
+    /// inputs; sums, biases and everything else stay F32.
+    /// </param>
+    /// <exception cref="PlatformNotSupportedException">BF16 was asked for and this machine has no such products.</exception>
+    public virtual void KeepForInferenceOnly(DType products = DType.F32)
     {
+        if (products == DType.BF16) Bf16Gemm.ThrowIfMissing();
         SetTraining(false);
         // Large ones first, so that no worker is left with one at the end.
-        ReleaseLoop loop = new([.. AllModules().OrderByDescending(module => module._own.Sum(e => e.Value.Count))]);
+        ReleaseLoop loop = new([.. AllModules(products).OrderByDescending(entry => entry.Module._own.Sum(e => e.Value.Count))]);
         Workers.Current.For(loop.Pieces, ref loop);
     }
+
+    /// <summary>The type of the products inside a module whose surroundings use <paramref name="products"/>; overridden by modules that need more.</summary>
+    protected virtual DType ProductsWithin(DType products) => products;
 
     /// <summary>
     /// Does the work of <see cref="KeepForInferenceOnly"/> for this module without its children, on any thread; overridden
     /// by layers that derive something.
     /// </summary>
-    protected virtual void Release()
+    /// <param name="products">The type of products in linear layers.</param>
+    protected virtual void Release(DType products)
     {
     }
 
@@ -110,7 +121,11 @@ public abstract class Module
             throw new InvalidOperationException("the layer was kept for inference only, its weights are gone; load the model again to train or change it");
     }
 
-    private IEnumerable<Module> AllModules() => _children.SelectMany(entry => entry.Child.AllModules()).Prepend(this);
+    private IEnumerable<(Module Module, DType Products)> AllModules(DType products)
+    {
+        products = ProductsWithin(products);
+        return _children.SelectMany(entry => entry.Child.AllModules(products)).Prepend((this, products));
+    }
 
     /// <summary>Registers a child under a name, which may contain dots where PyTorch nests containers.</summary>
     protected T Register<T>(string name, T child)
@@ -137,14 +152,14 @@ public abstract class Module
         return value;
     }
 
-    private readonly struct ReleaseLoop(Module[] modules) : ILoopBody
+    private readonly struct ReleaseLoop((Module Module, DType Products)[] modules) : ILoopBody
     {
         public int Pieces => modules.Length;
 
         public void Run(int index, int worker)
         {
-            Module module = modules[index];
-            module.Release();
+            (Module module, DType products) = modules[index];
+            module.Release(products);
             // What is used as it is.
             foreach ((_, Tensor value, _) in module._own) value.Storage.Load();
         }

@@ -54,6 +54,12 @@ public sealed class Storage
     /// <summary>How many scopes and tape entries hold this block.</summary>
     internal int References => _references;
 
+    /// <summary>Whether there is memory behind this block; not after the last reference was let go of.</summary>
+    internal bool IsAllocated => _data != 0;
+
+    /// <summary>How the numbers can be computed once more; owned by Lavt.Autograd.</summary>
+    internal object? Recipe { get; set; }
+
     /// <summary>
     /// Lets the garbage collector know how much hangs on a small object, so that models nobody uses any more go soon. For
     /// what lives long; scopes free the rest without it.
@@ -98,6 +104,13 @@ public sealed class Storage
             Free();
             GC.SuppressFinalize(this);
         }
+    }
+
+    /// <summary>Gets memory again for a block whose memory was given back; the numbers are not set, and the caller holds a reference.</summary>
+    internal void Reallocate()
+    {
+        _data = HostAllocator.Allocate(_bytes);
+        GC.ReRegisterForFinalize(this);
     }
 
     /// <summary>Gives the memory back whoever holds it.</summary>

@@ -38,10 +38,12 @@ public static unsafe partial class Ops
             Kernels.Cpu.BatchNorm.ForwardTraining(pointerX, gamma.Pointer<float>(), beta.Pointer<float>(), pointerY, mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)momentum, (float)eps, relu);
         else
             Kernels.Cpu.BatchNorm.ForwardEvaluation(pointerX, gamma.Pointer<float>(), beta.Pointer<float>(), pointerY, mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)eps, relu);
-        return Tape.Record(nameof(BatchNorm), y, [x, gamma, beta], [x, gamma, mean, rstd, relu ? y : null], g =>
+        if (Tape.Needs(x, gamma, beta))
+            Tape.Repeatable(y, [x, gamma, beta, mean, rstd], () => Kernels.Cpu.BatchNorm.Repeat(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), mean.Pointer<float>(), rstd.Pointer<float>(), rows, channels, relu));
+        return Tape.Record(nameof(BatchNorm), y, [x, gamma, beta], [x, gamma, beta, mean, rstd], g =>
         {
             Tensor dx = Tensor.Empty(x.Shape), dGamma = Tensor.Empty([channels]), dBeta = Tensor.Empty([channels]);
-            Kernels.Cpu.BatchNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), relu ? y.Pointer<float>() : null, mean.Pointer<float>(), rstd.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels, training);
+            Kernels.Cpu.BatchNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), relu ? beta.Pointer<float>() : null, mean.Pointer<float>(), rstd.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels, training);
             g.Set(0, dx);
             g.Set(1, dGamma);
             g.Set(2, dBeta);

@@ -41,8 +41,13 @@ public static unsafe partial class Ops
         int all = c1 + c2;
         long pixels = (long)batch * height * width;
         Tensor y = Tensor.Empty([batch, height, width, all]);
-        Kernels.Cpu.Bilinear.Forward(x.Pointer<float>(), batch, h, w, c1, y.Pointer<float>(), height, width, all);
-        Channels.Copy(skip.Pointer<float>(), c2, y.Pointer<float>() + c1, all, pixels, c2);
+        Action join = () =>
+        {
+            Kernels.Cpu.Bilinear.Forward(x.Pointer<float>(), batch, h, w, c1, y.Pointer<float>(), height, width, all);
+            Channels.Copy(skip.Pointer<float>(), c2, y.Pointer<float>() + c1, all, pixels, c2);
+        };
+        join();
+        if (Tape.Needs(x, skip)) Tape.Repeatable(y, [x, skip], join);
         return Tape.Record(nameof(BilinearConcat), y, [x, skip], [], g =>
         {
             float* dy = g.Output.Pointer<float>();

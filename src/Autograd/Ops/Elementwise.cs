@@ -25,11 +25,17 @@ public static unsafe partial class Ops
     });
 
     /// <summary>a · b element by element, broadcast.</summary>
-    public static Tensor Multiply(Tensor a, Tensor b) => Tape.Record(nameof(Multiply), MultiplyWithoutTape(a, b), [a, b], [a, b], g =>
+    public static Tensor Multiply(Tensor a, Tensor b)
     {
-        if (g.Needs(0)) g.Set(0, Multiply(g.Output, b));
-        if (g.Needs(1)) g.Set(1, Multiply(g.Output, a));
-    });
+        Tensor y = MultiplyWithoutTape(a, b);
+        if (AreDense(a, b) && Tape.Needs(a, b))
+            Tape.Repeatable(y, [a, b], () => Kernels.Cpu.Elementwise.Multiply(a.Pointer<float>(), b.Pointer<float>(), y.Pointer<float>(), y.Count));
+        return Tape.Record(nameof(Multiply), y, [a, b], [a, b], g =>
+        {
+            if (g.Needs(0)) g.Set(0, Multiply(g.Output, b));
+            if (g.Needs(1)) g.Set(1, Multiply(g.Output, a));
+        });
+    }
 
     /// <summary>a / b element by element, broadcast.</summary>
     public static Tensor Divide(Tensor a, Tensor b) => Tape.Record(nameof(Divide), Zip<DivideFunction<float>, DivideFunction<double>>(nameof(Divide), a, b), [a, b], [a, b], g =>

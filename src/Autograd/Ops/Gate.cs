@@ -14,6 +14,8 @@ public static unsafe partial class Ops
         (t, r, x) = (Contiguous(t), Contiguous(r), Contiguous(x));
         Tensor y = Tensor.Empty(x.Shape);
         Elementwise.Gate(t.Pointer<float>(), r.Pointer<float>(), x.Pointer<float>(), y.Pointer<float>(), x.Count);
+        if (Tape.Needs(t, r, x))
+            Tape.Repeatable(y, [t, r, x], () => Elementwise.Gate(t.Pointer<float>(), r.Pointer<float>(), x.Pointer<float>(), y.Pointer<float>(), y.Count));
         return Tape.Record(nameof(Gate), y, [t, r, x], [t, r], g =>
         {
             Tensor dt = Tensor.Empty(t.Shape), dr = Tensor.Empty(r.Shape);

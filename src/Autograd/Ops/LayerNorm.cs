@@ -21,6 +21,8 @@ public static unsafe partial class Ops
         bool recorded = Tape.Needs(x, gamma, beta);
         Tensor? mean = recorded ? Tensor.Empty([(int)rows]) : null, rstd = recorded ? Tensor.Empty([(int)rows]) : null;
         Kernels.Cpu.LayerNorm.Forward(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), recorded ? mean!.Pointer<float>() : null, recorded ? rstd!.Pointer<float>() : null, rows, channels, (float)eps);
+        if (recorded)
+            Tape.Repeatable(y, [x, gamma, beta, mean, rstd], () => Kernels.Cpu.LayerNorm.Repeat(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), mean!.Pointer<float>(), rstd!.Pointer<float>(), rows, channels));
         return Tape.Record(nameof(LayerNorm), y, [x, gamma, beta], [x, gamma, mean, rstd], g =>
         {
             Tensor dx = Tensor.Empty(x.Shape), dGamma = Tensor.Empty(gamma.Shape), dBeta = Tensor.Empty(beta.Shape);

@@ -47,6 +47,8 @@ public static unsafe partial class Ops
         if (residual is not null && result is not null)
             throw new NotSupportedException($"Linear: the gradient of {activation} together with a residual is not implemented; add the residual separately");
 
+        if (sums is not null && residual is null)
+            Tape.Repeatable(y, [sums], () => Elementwise.Forward<Gelu>(sums.Pointer<float>(), y.Pointer<float>(), y.Count));
         return Tape.Record(nameof(Linear), y, [x, weight, bias, residual], [x, weight, sums, result], g =>
         {
             g.Set(3, g.Output);

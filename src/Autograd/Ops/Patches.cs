@@ -40,6 +40,8 @@ public static unsafe partial class Ops
         int batch = x.Shape[0], channels = x.Shape[2];
         Tensor y = Tensor.Empty([batch, (height + 1) / 2 * ((width + 1) / 2), 4 * channels]);
         PatchGather.MergeForward(x.Pointer<float>(), batch, height, width, channels, y.Pointer<float>());
+        if (Tape.Needs(x))
+            Tape.Repeatable(y, [x], () => PatchGather.MergeForward(x.Pointer<float>(), batch, height, width, channels, y.Pointer<float>()));
         return Tape.Record(nameof(MergeNeighbours), y, [x], [], g =>
         {
             Tensor dx = Tensor.Empty([batch, height * width, channels]);

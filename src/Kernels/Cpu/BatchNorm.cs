@@ -71,10 +71,14 @@ public static unsafe class BatchNorm
         Normalise(x, gamma, beta, y, mean, rstd, rows, channels, relu);
     }
 
+    /// <summary>The output of a forward pass again, bit for bit, with the <paramref name="mean"/> and <paramref name="rstd"/> that it left.</summary>
+    public static void Repeat(float* x, float* gamma, float* beta, float* y, float* mean, float* rstd, long rows, int channels, bool relu) =>
+        Normalise(x, gamma, beta, y, mean, rstd, rows, channels, relu);
+
     /// <summary>The gradients of both forward passes.</summary>
     /// <param name="x">The input of the forward pass.</param>
     /// <param name="gamma">γ.</param>
-    /// <param name="y">The output of the forward pass if it had a ReLU; null: it had none.</param>
+    /// <param name="beta">β if the forward pass had a ReLU, which shows what that cut off; null: it had none.</param>
     /// <param name="mean">As the forward pass left them.</param>
     /// <param name="rstd">As the forward pass left them.</param>
     /// <param name="dy">Gradient of the output.</param>
@@ -85,7 +89,7 @@ public static unsafe class BatchNorm
     /// <param name="channels">The number of channels.</param>
     /// <param name="training">Whether the forward pass used the statistics of the rows.</param>
     public static void Backward(
-        float* x, float* gamma, float* y, float* mean, float* rstd, float* dy, float* dx, float* dGamma, float* dBeta,
+        float* x, float* gamma, float* beta, float* mean, float* rstd, float* dy, float* dx, float* dGamma, float* dBeta,
         long rows, int channels, bool training)
     {
         if (channels == 0) return;
@@ -98,7 +102,8 @@ public static unsafe class BatchNorm
             Factor = rstd,
             Scale = scale,
             Dy = dy,
-            Rectified = y,
+            Gain = beta is null ? null : gamma,
+            Offset = beta,
             Dx = dx,
             SumG = dBeta,
             SumGx = dGamma,

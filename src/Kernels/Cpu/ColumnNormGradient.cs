@@ -19,8 +19,8 @@ internal unsafe struct ColumnNormGradient
     /// <summary>What dx is scaled with, groups × columns.</summary>
     public float* Scale;
 
-    /// <summary>The incoming gradient, and the output behind a ReLU, where it counts only if positive (null: no ReLU).</summary>
-    public float* Dy, Rectified;
+    /// <summary>The incoming gradient; behind a ReLU it counts only where x̂ · gain + offset is positive (null: no ReLU).</summary>
+    public float* Dy, Gain, Offset;
 
     /// <summary>The result.</summary>
     public float* Dx;
@@ -79,31 +79,32 @@ internal unsafe struct ColumnNormGradient
             long last = Math.Min(Args.Rows, (chunk + 1) * RowsPerChunk);
             for (long row = chunk * RowsPerChunk; row < last; row++)
             {
-                long at = (group * Args.Rows + row) * columns;
-                long statistics = (long)group * columns;
-                Row<V>(Args.X + at, Args.Shift + statistics, Args.Factor + statistics, Args.Dy + at, Args.Rectified is null ? null : Args.Rectified + at, sums, columns);
+                Row<V>(Args, group * Args.Rows + row, (long)group * columns, sums);
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static void Row<V>(float* x, float* shift, float* factor, float* dy, float* rectified, float* sums, int n)
+        private static void Row<V>(in ColumnNormGradient args, long row, long statistics, float* sums)
             where V : struct, ISimd<V>
         {
-            float* products = sums + n;
+            int n = args.Columns;
+            float* x = args.X + row * n, dy = args.Dy + row * n, products = sums + n, gain = args.Gain, offset = args.Offset;
+            float* shift = args.Shift + statistics, factor = args.Factor + statistics;
             int i = 0;
             for (; i <= n - V.Width; i += V.Width)
             {
                 V g = V.Load(dy + i);
-                if (rectified is not null) g = V.SelectLess(V.Zero, V.Load(rectified + i), g, V.Zero);
                 V normalised = (V.Load(x + i) - V.Load(shift + i)) * V.Load(factor + i);
+                if (gain is not null) g = V.SelectLess(V.Zero, V.MultiplyAdd(normalised, V.Load(gain + i), V.Load(offset + i)), g, V.Zero);
                 V.Store(V.Load(sums + i) + g, sums + i);
                 V.Store(V.MultiplyAdd(g, normalised, V.Load(products + i)), products + i);
             }
             for (; i < n; i++)
             {
-                float g = rectified is null || rectified[i] > 0 ? dy[i] : 0;
+                float normalised = (x[i] - shift[i]) * factor[i];
+                float g = gain is null || normalised * gain[i] + offset[i] > 0 ? dy[i] : 0;
                 sums[i] += g;
-                products[i] += g * ((x[i] - shift[i]) * factor[i]);
+                products[i] += g * normalised;
             }
         }
     }
@@ -130,7 +131,7 @@ internal unsafe struct ColumnNormGradient
         {
             int n = args.Columns;
             float* x = args.X + row * n, dy = args.Dy + row * n, dx = args.Dx + row * n;
-            float* rectified = args.Rectified is null ? null : args.Rectified + row * n;
+            float* gain = args.Gain, offset = args.Offset;
             float* shift = args.Shift + statistics, factor = args.Factor + statistics, scale = args.Scale + statistics;
             float* sumG = args.SumG + statistics, sumGx = args.SumGx + statistics;
             V shares = V.Broadcast(share);
@@ -138,15 +139,15 @@ internal unsafe struct ColumnNormGradient
             for (; i <= n - V.Width; i += V.Width)
             {
                 V g = V.Load(dy + i);
-                if (rectified is not null) g = V.SelectLess(V.Zero, V.Load(rectified + i), g, V.Zero);
                 V normalised = (V.Load(x + i) - V.Load(shift + i)) * V.Load(factor + i);
+                if (gain is not null) g = V.SelectLess(V.Zero, V.MultiplyAdd(normalised, V.Load(gain + i), V.Load(offset + i)), g, V.Zero);
                 V centred = g - V.Load(sumG + i) * shares - normalised * (V.Load(sumGx + i) * shares);
                 V.Store(centred * V.Load(scale + i), dx + i);
             }
             for (; i < n; i++)
             {
-                float g = rectified is null || rectified[i] > 0 ? dy[i] : 0;
                 float normalised = (x[i] - shift[i]) * factor[i];
+                float g = gain is null || normalised * gain[i] + offset[i] > 0 ? dy[i] : 0;
                 dx[i] = (g - sumG[i] * share - normalised * (sumGx[i] * share)) * scale[i];
             }
         }

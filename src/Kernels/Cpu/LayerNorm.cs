@@ -20,25 +20,12 @@ public static unsafe class LayerNorm
     /// <param name="rows">The number of rows.</param>
     /// <param name="channels">The number of channels.</param>
     /// <param name="eps">ε.</param>
-    public static void Forward(float* x, float* gamma, float* beta, float* y, float* mean, float* rstd, long rows, int channels, float eps)
-    {
-        if (rows == 0 || channels == 0) return;
-        long rowsPerPiece = Math.Max(1, FloatsPerPiece / channels);
-        ForwardBody body = new()
-        {
-            X = x,
-            Gamma = gamma,
-            Beta = beta,
-            Y = y,
-            Mean = mean,
-            Rstd = rstd,
-            Rows = rows,
-            Channels = channels,
-            Eps = eps,
-            RowsPerPiece = rowsPerPiece,
-        };
-        SimdLoop.For(SimdLoop.Pieces(rows, rowsPerPiece), body);
-    }
+    public static void Forward(float* x, float* gamma, float* beta, float* y, float* mean, float* rstd, long rows, int channels, float eps) =>
+        Run(new() { X = x, Gamma = gamma, Beta = beta, Y = y, Mean = mean, Rstd = rstd, Rows = rows, Channels = channels, Eps = eps });
+
+    /// <summary>The output of <see cref="Forward"/> again, bit for bit, from the <paramref name="mean"/> and <paramref name="rstd"/> that it left.</summary>
+    public static void Repeat(float* x, float* gamma, float* beta, float* y, float* mean, float* rstd, long rows, int channels) =>
+        Run(new() { X = x, Gamma = gamma, Beta = beta, Y = y, Mean = mean, Rstd = rstd, Rows = rows, Channels = channels, KnowsStatistics = true });
 
     /// <summary>The gradients of <see cref="Forward"/>.</summary>
     /// <param name="x">The input of the forward pass.</param>
@@ -74,12 +61,20 @@ public static unsafe class LayerNorm
         ColumnPartials.Reduce(partials + channels, chunks, stride, dBeta, channels);
     }
 
+    private static void Run(ForwardBody body)
+    {
+        if (body.Rows == 0 || body.Channels == 0) return;
+        body.RowsPerPiece = Math.Max(1, FloatsPerPiece / body.Channels);
+        SimdLoop.For(SimdLoop.Pieces(body.Rows, body.RowsPerPiece), body);
+    }
+
     private struct ForwardBody : ISimdLoopBody
     {
         public float* X, Gamma, Beta, Y, Mean, Rstd;
         public long Rows, RowsPerPiece;
         public int Channels;
         public float Eps;
+        public bool KnowsStatistics;
 
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
@@ -88,13 +83,19 @@ public static unsafe class LayerNorm
             for (long row = index * RowsPerPiece; row < last; row++)
             {
                 float* x = X + row * Channels;
-                float mean = Sum<V>(x, Channels) / Channels;
-                float variance = SumOfSquaredDeviations<V>(x, mean, Channels) / Channels;
-                float rstd = 1f / MathF.Sqrt(variance + Eps);
+                (float mean, float rstd) = KnowsStatistics ? (Mean[row], Rstd[row]) : Statistics<V>(x);
                 Normalise<V>(x, mean, rstd, Gamma, Beta, Y + row * Channels, Channels);
                 if (Mean is not null) Mean[row] = mean;
                 if (Rstd is not null) Rstd[row] = rstd;
             }
+        }
+
+        private readonly (float Mean, float Rstd) Statistics<V>(float* x)
+            where V : struct, ISimd<V>
+        {
+            float mean = Sum<V>(x, Channels) / Channels;
+            float variance = SumOfSquaredDeviations<V>(x, mean, Channels) / Channels;
+            return (mean, 1f / MathF.Sqrt(variance + Eps));
         }
     }
 

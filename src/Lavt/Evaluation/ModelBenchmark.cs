@@ -60,7 +60,7 @@ public sealed class ModelBenchmark
     /// <param name="least">and at least so many.</param>
     public List<double> Forward(double seconds, int least)
     {
-        _model.KeepForInferenceOnly();
+        _model.KeepForInferenceOnly(_options.Machine.Products);
         return Time(seconds, least, () => _model.Forward(_pictures, Language(), _mask));
     }
 

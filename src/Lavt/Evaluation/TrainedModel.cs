@@ -32,7 +32,7 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
         };
         var model = new LavtModel(options.Model, RandomSource.None);
         Fill(model, checkpoint, options.Weights);
-        model.KeepForInferenceOnly();
+        model.KeepForInferenceOnly(options.Machine.Products);
         return new TrainedModel(model, options);
     }
 

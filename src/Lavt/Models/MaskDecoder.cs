@@ -61,6 +61,9 @@ public sealed class MaskDecoder : Module
         return scope.Return(_classes.Forward(x));
     }
 
+    /// <summary>The classes decide the mask, and cost nothing: they stay float32 as the convolutions do.</summary>
+    protected override DType ProductsWithin(DType products) => DType.F32;
+
     private static Tensor Step(Tensor x, Tensor skip, (ConvNormRelu First, ConvNormRelu Second) step)
     {
         using MemoryScope scope = MemoryScope.Begin();

@@ -23,7 +23,7 @@ public sealed class Conv3x3 : Module
     public Tensor Forward(Tensor x) => Ops.Conv3x3(x, Weight);
 
     /// <inheritdoc/>
-    protected override void Release()
+    protected override void Release(DType products)
     {
         if (IsForInferenceOnly || Derived is null) return;
         Derived.Make();

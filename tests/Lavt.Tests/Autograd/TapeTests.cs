@@ -59,6 +59,26 @@ public class TapeTests
     }
 
     [Fact]
+    public void Results_that_can_be_computed_again_take_no_memory_until_then()
+    {
+        const int Count = 100_000;
+        Tensor x = Ops.Full([Count], 0.5).RequireGradient();
+        using MemoryScope scope = MemoryScope.Begin();
+        using Tape tape = Tape.Begin();
+        Tensor z;
+        long before = HostAllocator.BytesInUse;
+        using (MemoryScope inner = MemoryScope.Begin())
+        {
+            Tensor y = x;
+            for (int i = 0; i < 4; i++) y = Ops.Multiply(y, x);
+            z = inner.Return(y);
+        }
+        Assert.InRange(HostAllocator.BytesInUse - before, Count * sizeof(float), 2 * Count * sizeof(float));
+        tape.Backward(z, Ops.Full([Count], 1));
+        Assert.Equal(5 * Math.Pow(0.5, 4), x.Gradient()!.ToArray<float>()[Count - 1], 1e-6);
+    }
+
+    [Fact]
     public void Gradients_add_up_over_tapes_until_cleared()
     {
         Tensor x = Tensor.From(new float[] { 3 }, [1]).RequireGradient();

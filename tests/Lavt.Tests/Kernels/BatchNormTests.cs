@@ -85,7 +85,7 @@ public unsafe class BatchNormTests
             using GuardedArray<float> dy = new(Dy), dx = new(X.Length), dGamma = new(channels), dBeta = new(channels);
             if (training) BatchNorm.ForwardTraining(x, gamma, beta, y, mean, rstd, runningMean, runningVariance, rows, channels, Momentum, Eps, relu);
             else BatchNorm.ForwardEvaluation(x, gamma, beta, y, mean, rstd, runningMean, runningVariance, rows, channels, Eps, relu);
-            BatchNorm.Backward(x, gamma, relu ? y : (float*)null, mean, rstd, dy, dx, dGamma, dBeta, rows, channels, training);
+            BatchNorm.Backward(x, gamma, relu ? beta : (float*)null, mean, rstd, dy, dx, dGamma, dBeta, rows, channels, training);
             (Y, Dx, DGamma, DBeta) = (y.ToArray(), dx.ToArray(), dGamma.ToArray(), dBeta.ToArray());
             (RunningMean, RunningVariance) = (runningMean.ToArray(), runningVariance.ToArray());
         }
