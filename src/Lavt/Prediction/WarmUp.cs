@@ -15,10 +15,10 @@ internal static class WarmUp
     private const int Side = 192;
     private const int Words = 20;
 
-    /// <summary>Starts it on a thread of its own, where there is a core for it.</summary>
+    /// <summary>Starts it on a thread of its own, unless one thread was asked for or there is one core.</summary>
     public static void Start()
     {
-        if (Environment.ProcessorCount > 1)
+        if (Workers.Current.Count > 1)
             new Thread(Run) { IsBackground = true, Name = "lavt warm-up" }.Start();
     }
 
