@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
 namespace Lavt.Kernels;
@@ -72,7 +73,10 @@ public sealed unsafe class Workers : IDisposable
         Interlocked.Exchange(ref s_shared, workers)?.Dispose();
     }
 
-    /// <summary>Runs <paramref name="body"/> for 0 … <paramref name="pieces"/> − 1 and returns when all are done.</summary>
+    /// <summary>
+    /// Runs <paramref name="body"/> for 0 … <paramref name="pieces"/> − 1 and returns when all are done. What the body throws on
+    /// any thread is thrown here; of several exceptions one.
+    /// </summary>
     public void For<TBody>(int pieces, ref TBody body)
         where TBody : struct, ILoopBody
     {
@@ -112,7 +116,7 @@ public sealed unsafe class Workers : IDisposable
             t_inside = false;
             Volatile.Write(ref _shared.Busy, 0);
         }
-        if (failure is not null) throw new InvalidOperationException("a worker thread failed inside a kernel", failure);
+        if (failure is not null) ExceptionDispatchInfo.Throw(failure);
     }
 
     /// <summary>

@@ -3,6 +3,7 @@ using Lavt.Imaging;
 using Lavt.Nn.Weights;
 using Lavt.Options;
 using Lavt.Training;
+using Lavt.Video;
 
 namespace Lavt.Cli;
 
@@ -29,7 +30,7 @@ internal static class ErrorReport
         DataException or PictureException or PickleException or InvalidDataException => ExitCode.Data,
         WeightFileException => ExitCode.Checkpoint,
         DivergedException => ExitCode.Diverged,
-        MissingDeviceException or OutOfMemoryException or DllNotFoundException => ExitCode.Device,
+        MissingDeviceException or OutOfMemoryException or DllNotFoundException or MissingProgramException => ExitCode.Device,
         FileNotFoundException or DirectoryNotFoundException => ExitCode.Data,
         IOException or UnauthorizedAccessException => ExitCode.Output,
         _ => ExitCode.Internal,

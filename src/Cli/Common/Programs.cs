@@ -15,6 +15,7 @@ public static class Programs
             TrainCommand.Create(),
             EvalCommand.Create(),
             DataCommand.Create(),
+            ScoreCommand.Create(),
             BenchCommand.Create(),
             ConvertCommand.Create(),
             GoldenCommand.Create(),

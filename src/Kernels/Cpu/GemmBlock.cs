@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Lavt.Kernels.Cpu;
 
@@ -61,6 +62,11 @@ internal unsafe struct GemmLoop<V>(GemmProblem* problem) : ILoopBody
 internal unsafe ref struct GemmBlock<V>
     where V : struct, ISimd<V>
 {
+    /// <summary>Two tiles of rows of this length fill half of the first cache.</summary>
+    private const int LongestPrefetchedRow = 256;
+
+    private const int FloatsPerLine = 16;
+
     private readonly GemmProblem* _problem;
     private readonly int _row, _rows, _tiles, _panel, _panels, _firstStep, _lastStep;
     private readonly bool _packsA, _packsB;
@@ -141,7 +147,8 @@ internal unsafe ref struct GemmBlock<V>
         if (_partial == null)
         {
             _problem->Output.Place(ref job, _row + row, column, width, _sums + ((((nint)panel * _rows) + row) * width), first);
-            if (last) _problem->Output.Prefetch(_row + row, rows, column, width);
+            if (last) _problem->Output.PlaceLast(ref job, _row + row, rows, column, width);
+            PrefetchA(tile + 1, panel, step, steps);
             GemmTile.Run<V>(rows, in job);
             if (last) _problem->Output.Finish<V>(in job, _row + row, rows, column);
             return;
@@ -150,6 +157,22 @@ internal unsafe ref struct GemmBlock<V>
         job.C = _partial + ((_row + row) * job.CRowStride) + column;
         job.Addend = first ? null : job.C;
         GemmTile.Run<V>(rows, in job);
+    }
+
+    /// <summary>
+    /// Calls for a share of the next tile's rows of A, so that all have come when the last panel is done. Longer
+    /// rows the processor foresees by itself.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly void PrefetchA(int tile, int panel, int step, int steps)
+    {
+        if (!Sse.IsSupported || _packsA || steps > LongestPrefetchedRow || tile == _tiles) return;
+        int row = TileRow(tile), rows = TileRow(tile + 1) - row, end = row + (rows * (panel + 1) / _panels);
+        for (int i = row + (rows * panel / _panels); i < end; i++)
+        {
+            float* a = _problem->A.At(_row + i, step);
+            for (nint p = 0; p < steps; p += FloatsPerLine) Sse.Prefetch0(a + p);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

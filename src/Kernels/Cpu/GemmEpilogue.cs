@@ -28,6 +28,9 @@ internal unsafe struct SumTile
 
     /// <summary>The rectangle's width.</summary>
     public int Columns;
+
+    /// <summary>Whether the sums hold the bias already.</summary>
+    public bool Biased;
 }
 
 /// <summary>Bias, activation, residual and accumulation on sums that are still in the cache.</summary>
@@ -53,63 +56,52 @@ internal static unsafe class GemmEpilogue
         where V : struct, ISimd<V>
         where TFunction : IActivationFunction
     {
-        for (nint i = 0; i < tile.Rows; i++)
+        float* sums = tile.Sums, c = tile.C + (tile.Row * tile.CStride) + tile.Column;
+        float* bias = epilogue.Bias == null || tile.Biased ? null : epilogue.Bias + tile.Column;
+        float* pre = epilogue.PreActivation == null ? null : epilogue.PreActivation + (tile.Row * tile.CStride) + tile.Column;
+        float* residual = epilogue.Residual == null ? null : epilogue.Residual + (tile.Row * epilogue.ResidualStride) + tile.Column;
+        nint columns = tile.Columns;
+        bool accumulates = epilogue.Accumulate;
+        for (nint i = tile.Rows; i > 0; i--)
         {
-            nint offset = ((tile.Row + i) * tile.CStride) + tile.Column;
-            RowPointers row = new()
-            {
-                Sums = tile.Sums + (i * tile.SumStride),
-                C = tile.C + offset,
-                Bias = epilogue.Bias == null ? null : epilogue.Bias + tile.Column,
-                PreActivation = epilogue.PreActivation == null ? null : epilogue.PreActivation + offset,
-                Residual = epilogue.Residual == null
-                    ? null
-                    : epilogue.Residual + ((tile.Row + i) * epilogue.ResidualStride) + tile.Column,
-                Old = epilogue.Accumulate ? tile.C + offset : null,
-            };
             nint j = 0;
-            for (; j + V.Width <= tile.Columns; j += V.Width) Finish<V, TFunction>(in row, j);
-            if (j < tile.Columns) FinishTail<V, TFunction>(in row, j, (int)(tile.Columns - j));
+            for (; j + (2 * V.Width) <= columns; j += 2 * V.Width) Finish<Two<V>, TFunction>(sums, bias, pre, residual, accumulates, c, j);
+            for (; j + V.Width <= columns; j += V.Width) Finish<V, TFunction>(sums, bias, pre, residual, accumulates, c, j);
+            if (j < columns) FinishTail<V, TFunction>(sums, bias, pre, residual, accumulates, c, j, (int)(columns - j));
+            sums += tile.SumStride;
+            c += tile.CStride;
+            if (pre != null) pre += tile.CStride;
+            if (residual != null) residual += epilogue.ResidualStride;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish<V, TFunction>(in RowPointers row, nint j)
+    private static void Finish<V, TFunction>(float* sums, float* bias, float* pre, float* residual, bool accumulates, float* c, nint j)
         where V : struct, ISimd<V>
         where TFunction : IActivationFunction
     {
-        V sum = V.Load(row.Sums + j);
-        if (row.Bias != null) sum += V.Load(row.Bias + j);
-        if (row.PreActivation != null) V.Store(sum, row.PreActivation + j);
+        V sum = V.Load(sums + j);
+        if (bias != null) sum += V.Load(bias + j);
+        if (pre != null) V.Store(sum, pre + j);
         V y = TFunction.Apply(sum);
-        if (row.Residual != null) y += V.Load(row.Residual + j);
-        if (row.Old != null) y += V.Load(row.Old + j);
-        V.Store(y, row.C + j);
+        if (residual != null) y += V.Load(residual + j);
+        if (accumulates) y += V.Load(c + j);
+        V.Store(y, c + j);
     }
 
     /// <summary>The last columns that do not fill a vector.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FinishTail<V, TFunction>(in RowPointers row, nint j, int count)
+    private static void FinishTail<V, TFunction>(
+        float* sums, float* bias, float* pre, float* residual, bool accumulates, float* c, nint j, int count)
         where V : struct, ISimd<V>
         where TFunction : IActivationFunction
     {
-        V sum = V.Load(row.Sums + j);
-        if (row.Bias != null) sum += VectorTail.Load<V>(row.Bias + j, count);
-        if (row.PreActivation != null) VectorTail.Store(sum, row.PreActivation + j, count);
+        V sum = V.Load(sums + j);
+        if (bias != null) sum += VectorTail.Load<V>(bias + j, count);
+        if (pre != null) VectorTail.Store(sum, pre + j, count);
         V y = TFunction.Apply(sum);
-        if (row.Residual != null) y += VectorTail.Load<V>(row.Residual + j, count);
-        if (row.Old != null) y += VectorTail.Load<V>(row.Old + j, count);
-        VectorTail.Store(y, row.C + j, count);
-    }
-
-    /// <summary>One row of each operand; null where there is none.</summary>
-    private struct RowPointers
-    {
-        public float* Sums;
-        public float* C;
-        public float* Bias;
-        public float* PreActivation;
-        public float* Residual;
-        public float* Old;
+        if (residual != null) y += VectorTail.Load<V>(residual + j, count);
+        if (accumulates) y += VectorTail.Load<V>(c + j, count);
+        VectorTail.Store(y, c + j, count);
     }
 }

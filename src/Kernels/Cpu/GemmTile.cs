@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// What one call of the microkernel multiplies: c = addend + Σ over taps t and steps p of a_t[:, p] · b_t[p, :], with c of
+/// What one call of the microkernel multiplies: c = Σ over taps t and steps p of a_t[:, p] · b_t[p, :] + addends, with c of
 /// up to <see cref="GemmTile.MaxRows"/> rows by two vectors. Several taps make a convolution; a product of matrices has one.
 /// All strides count floats.
 /// </summary>
@@ -48,6 +48,12 @@ internal unsafe struct TileJob
 
     /// <summary>From a row of the addend to the next; 0 for a bias row.</summary>
     public nint AddendRowStride;
+
+    /// <summary>Added after the addend; null: nothing.</summary>
+    public float* Residual;
+
+    /// <summary>From a row of the residual to the next.</summary>
+    public nint ResidualRowStride;
 }
 
 /// <summary>
@@ -132,20 +138,20 @@ internal static unsafe class GemmTile
                 a9 += aStep;
             }
         }
-        float* c = job.C, addend = job.Addend;
-        nint ldc = job.CRowStride, ldd = job.AddendRowStride;
-        r0.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 1) r1.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 2) r2.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 3) r3.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 4) r4.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 5) r5.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 6) r6.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 7) r7.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 8) r8.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 9) r9.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 10) r10.Store(ref c, ldc, ref addend, ldd);
-        if (R.Rows > 11) r11.Store(ref c, ldc, ref addend, ldd);
+        float* c = job.C, addend = job.Addend, residual = job.Residual;
+        nint ldc = job.CRowStride, ldd = job.AddendRowStride, ldr = job.ResidualRowStride;
+        r0.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 1) r1.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 2) r2.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 3) r3.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 4) r4.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 5) r5.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 6) r6.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 7) r7.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 8) r8.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 9) r9.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 10) r10.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+        if (R.Rows > 11) r11.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
     }
 
     /// <summary>The sums of one row of the tile.</summary>
@@ -163,21 +169,25 @@ internal static unsafe class GemmTile
             _right = V.MultiplyAdd(x, right, _right);
         }
 
-        /// <summary>Stores the row and moves both pointers on to the next one.</summary>
+        /// <summary>Stores the row and moves the pointers on to the next one.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public readonly void Store(ref float* c, nint cStride, ref float* addend, nint addendStride)
+        public readonly void Store(ref float* c, nint cStride, ref float* addend, nint addendStride, ref float* residual, nint residualStride)
         {
-            if (addend == null)
+            V left = _left, right = _right;
+            if (addend != null)
             {
-                V.Store(_left, c);
-                V.Store(_right, c + V.Width);
-            }
-            else
-            {
-                V.Store(_left + V.Load(addend), c);
-                V.Store(_right + V.Load(addend + V.Width), c + V.Width);
+                left += V.Load(addend);
+                right += V.Load(addend + V.Width);
                 addend += addendStride;
             }
+            if (residual != null)
+            {
+                left += V.Load(residual);
+                right += V.Load(residual + V.Width);
+                residual += residualStride;
+            }
+            V.Store(left, c);
+            V.Store(right, c + V.Width);
             c += cStride;
         }
     }

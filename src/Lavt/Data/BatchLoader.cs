@@ -60,7 +60,33 @@ public sealed class BatchLoader
 
     private IEnumerable<Batch> ReadBatches(SampleChoice[] plan, int batches, int firstBatch)
     {
-        using LoadingCrew crew = new(_dataset, _ring, plan, BatchSize, firstBatch, batches, Threads);
+        using LoadingCrew<Batch> crew = new(new Work(_dataset, plan, BatchSize), _ring, firstBatch, batches, Threads);
         for (int batch = firstBatch; batch < batches; batch++) yield return crew.Take(batch);
+    }
+
+    /// <summary>A job is the sentences of one sample within one batch, so that its picture is read once.</summary>
+    private sealed class Work(ReferDataset dataset, SampleChoice[] plan, int batchSize) : ILoadingWork<Batch>
+    {
+        public void Start(Batch batch, int index) => batch.Start(index, ItemsOf(index));
+
+        public IEnumerable<(int First, int Count)> Jobs(int index)
+        {
+            int count = ItemsOf(index).Length;
+            for (int first = 0; first < count;)
+            {
+                int end = first + 1;
+                while (end < count && ItemsOf(index)[end].Sample == ItemsOf(index)[first].Sample) end++;
+                yield return (first, end - first);
+                first = end;
+            }
+        }
+
+        public Action<Batch, int, int> NewHand()
+        {
+            SampleReader reader = new();
+            return (batch, first, count) => batch.Load(dataset, reader, first, count);
+        }
+
+        private ReadOnlySpan<SampleChoice> ItemsOf(int batch) => plan.AsSpan(batch * batchSize, Math.Min(batchSize, plan.Length - batch * batchSize));
     }
 }

@@ -3,32 +3,52 @@ using Lavt.Kernels;
 
 namespace Lavt.Data;
 
-/// <summary>
-/// The threads behind one reading of a <see cref="BatchLoader"/>. The work is cut into jobs, each the sentences of one sample
-/// within one batch, and the jobs are taken in order; a job waits until the batch of its place in the ring was given back.
-/// </summary>
-internal sealed class LoadingCrew : IDisposable
+/// <summary>What a <see cref="LoadingCrew{TBatch}"/> loads.</summary>
+/// <typeparam name="TBatch">The batches, which are filled again and again.</typeparam>
+internal interface ILoadingWork<TBatch>
 {
-    private readonly ReferDataset _dataset;
+    /// <summary>Tells a batch which of all it is, before it is loaded.</summary>
+    void Start(TBatch batch, int index);
+
+    /// <summary>The jobs of a batch: the first item and the number of items of each.</summary>
+    IEnumerable<(int First, int Count)> Jobs(int index);
+
+    /// <summary>What runs a job on a batch, with memory of its own for one thread.</summary>
+    Action<TBatch, int, int> NewHand();
+}
+
+/// <summary>
+/// The threads behind one reading of batches. The jobs are taken in order; a job waits until the batch of its place in the
+/// ring was given back.
+/// </summary>
+/// <typeparam name="TBatch">The batches, which are filled again and again.</typeparam>
+internal sealed class LoadingCrew<TBatch> : IDisposable
+{
+    private readonly ILoadingWork<TBatch> _work;
     private readonly Slot[] _ring;
-    private readonly SampleChoice[] _plan;
-    private readonly int _batchSize;
+    private readonly int _firstBatch;
     private readonly int _batches;
     private readonly List<Job> _jobs = [];
+    private readonly List<int> _jobCounts = [];
     private readonly Thread[] _threads;
     private readonly object _gate = new();
-    private readonly SampleReader _ownReader = new();
+    private readonly Action<TBatch, int, int> _ownHand;
     private int _nextJob;
     private int _open;
     private bool _stop;
 
-    public LoadingCrew(ReferDataset dataset, Batch[] ring, SampleChoice[] plan, int batchSize, int firstBatch, int batches, int threads)
+    public LoadingCrew(ILoadingWork<TBatch> work, TBatch[] ring, int firstBatch, int batches, int threads)
     {
-        _dataset = dataset;
-        _plan = plan;
-        (_batchSize, _batches, _open) = (batchSize, batches, firstBatch);
+        _work = work;
+        (_firstBatch, _batches, _open) = (firstBatch, batches, firstBatch);
         _ring = [.. ring.Select(batch => new Slot(batch))];
-        for (int batch = firstBatch; batch < batches; batch++) AddJobs(batch);
+        _ownHand = work.NewHand();
+        for (int batch = firstBatch; batch < batches; batch++)
+        {
+            int before = _jobs.Count;
+            _jobs.AddRange(work.Jobs(batch).Select(job => new Job(batch, job.First, job.Count)));
+            _jobCounts.Add(_jobs.Count - before);
+        }
         for (int i = 0; i < _ring.Length; i++) OpenNext();
         _threads = new Thread[Math.Min(threads, _jobs.Count)];
         for (int i = 0; i < _threads.Length; i++)
@@ -39,7 +59,7 @@ internal sealed class LoadingCrew : IDisposable
     }
 
     /// <summary>The next batch, when it is complete; gives back the one before.</summary>
-    public Batch Take(int batch)
+    public TBatch Take(int batch)
     {
         Slot slot = _ring[batch % _ring.Length];
         // The caller is done with the batch before this one, which stood in the place that opens now.
@@ -63,21 +83,6 @@ internal sealed class LoadingCrew : IDisposable
         foreach (Thread thread in _threads) thread.Join();
     }
 
-    private ReadOnlySpan<SampleChoice> ItemsOf(int batch) =>
-        _plan.AsSpan(batch * _batchSize, Math.Min(_batchSize, _plan.Length - batch * _batchSize));
-
-    private void AddJobs(int batch)
-    {
-        ReadOnlySpan<SampleChoice> items = ItemsOf(batch);
-        for (int first = 0; first < items.Length;)
-        {
-            int end = first + 1;
-            while (end < items.Length && items[end].Sample == items[first].Sample) end++;
-            _jobs.Add(new Job(batch, first, end - first));
-            first = end;
-        }
-    }
-
     /// <summary>Lets the jobs of one more batch begin.</summary>
     private void OpenNext()
     {
@@ -86,8 +91,8 @@ internal sealed class LoadingCrew : IDisposable
             int batch = _open++;
             if (batch >= _batches) return;
             Slot slot = _ring[batch % _ring.Length];
-            slot.Batch.Start(batch, ItemsOf(batch));
-            slot.Pending = slot.Batch.Count;
+            _work.Start(slot.Batch, batch);
+            slot.Pending = _jobCounts[batch - _firstBatch];
             slot.Failure = null;
             slot.FailedItem = int.MaxValue;
             Monitor.PulseAll(_gate);
@@ -96,7 +101,7 @@ internal sealed class LoadingCrew : IDisposable
 
     private void LoadHere(Slot slot)
     {
-        while (slot.Pending > 0) Run(_jobs[_nextJob++], _ownReader);
+        while (slot.Pending > 0) Run(_jobs[_nextJob++], _ownHand);
     }
 
     private void Work()
@@ -104,7 +109,7 @@ internal sealed class LoadingCrew : IDisposable
         using Workers alone = new(1);
         Workers.Use(alone);
         ThreadNice.Lower();
-        SampleReader reader = new();
+        Action<TBatch, int, int> hand = _work.NewHand();
         while (true)
         {
             int number = Interlocked.Increment(ref _nextJob) - 1;
@@ -114,17 +119,17 @@ internal sealed class LoadingCrew : IDisposable
                 while (!_stop && _jobs[number].Batch >= _open) Monitor.Wait(_gate);
                 if (_stop) return;
             }
-            Run(_jobs[number], reader);
+            Run(_jobs[number], hand);
         }
     }
 
-    private void Run(Job job, SampleReader reader)
+    private void Run(Job job, Action<TBatch, int, int> hand)
     {
         Slot slot = _ring[job.Batch % _ring.Length];
         ExceptionDispatchInfo? failure = null;
         try
         {
-            slot.Batch.Load(_dataset, reader, job.First, job.Count);
+            hand(slot.Batch, job.First, job.Count);
         }
         catch (Exception exception)
         {
@@ -133,7 +138,7 @@ internal sealed class LoadingCrew : IDisposable
         lock (_gate)
         {
             if (failure is not null && job.First < slot.FailedItem) (slot.Failure, slot.FailedItem) = (failure, job.First);
-            slot.Pending -= job.Count;
+            slot.Pending--;
             if (slot.Pending == 0) Monitor.PulseAll(_gate);
         }
     }
@@ -141,10 +146,11 @@ internal sealed class LoadingCrew : IDisposable
     private readonly record struct Job(int Batch, int First, int Count);
 
     /// <summary>A place in the ring and the batch that is loaded there; everything but the batch's content is guarded by the gate.</summary>
-    private sealed class Slot(Batch batch)
+    private sealed class Slot(TBatch batch)
     {
-        public Batch Batch { get; } = batch;
+        public TBatch Batch { get; } = batch;
 
+        /// <summary>The number of jobs that are not done.</summary>
         public int Pending { get; set; }
 
         public int FailedItem { get; set; }

@@ -1,12 +1,15 @@
-using Lavt.Tensors;
 using Lavt.Text;
 
 namespace Lavt.Data;
 
-/// <summary>The samples of one split with their sentences as word pieces, ready to be loaded at one size.</summary>
+/// <summary>
+/// The samples of one split, or of that split of several data sets together, with their sentences as word pieces, ready to be
+/// loaded at one size.
+/// </summary>
 public sealed class ReferDataset
 {
-    private readonly IReadOnlyList<ReferSample> _samples;
+    private readonly IReadOnlyList<ReferData> _sets;
+    private readonly List<(ReferData Data, ReferSample Sample)> _samples = [];
     private readonly Tokens[][] _sentences;
 
     /// <summary>Takes a split of a data set.</summary>
@@ -17,19 +20,38 @@ public sealed class ReferDataset
     /// <param name="maxTokens">The length of a row of word pieces; 20 in LAVT.</param>
     /// <exception cref="DataException">There is no such split, or it is empty.</exception>
     public ReferDataset(ReferData data, string split, BertTokenizer tokenizer, int imageSize, int maxTokens)
+        : this([data], split, tokenizer, imageSize, maxTokens)
     {
-        ArgumentNullException.ThrowIfNull(data);
+    }
+
+    /// <summary>Takes the same split of several data sets.</summary>
+    /// <param name="sets">The data sets, at least one.</param>
+    /// <param name="split">train, val, test, testA or testB.</param>
+    /// <param name="tokenizer">The vocabulary.</param>
+    /// <param name="imageSize">The side in pixels to which pictures and masks are squashed.</param>
+    /// <param name="maxTokens">The length of a row of word pieces; 20 in LAVT.</param>
+    /// <exception cref="DataException">There is no such split, or it is empty.</exception>
+    public ReferDataset(IReadOnlyList<ReferData> sets, string split, BertTokenizer tokenizer, int imageSize, int maxTokens)
+    {
+        ArgumentNullException.ThrowIfNull(sets);
+        ArgumentOutOfRangeException.ThrowIfZero(sets.Count, "sets.Count");
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfLessThan(imageSize, 1);
-        Data = data;
+        _sets = sets;
         (Split, ImageSize, MaxTokens) = (split, imageSize, maxTokens);
-        _samples = data.Split(split);
-        _sentences = [.. _samples.Select(sample => sample.Sentences.Select(sentence => tokenizer.Encode(sentence.Raw, maxTokens)).ToArray())];
+        foreach (ReferData data in sets) _samples.AddRange(data.Split(split).Select(sample => (data, sample)));
+        _sentences = [.. _samples.Select(entry => entry.Sample.Sentences.Select(sentence => tokenizer.Encode(sentence.Raw, maxTokens)).ToArray())];
         SentenceCount = _sentences.Sum(sentences => sentences.Length);
     }
 
-    /// <summary>The data set that this is a split of.</summary>
-    public ReferData Data { get; }
+    /// <summary>The data set that this is a split of; the first one of several.</summary>
+    public ReferData Data => _sets[0];
+
+    /// <summary>The name of the data set, or the names of all.</summary>
+    public string Name => string.Join(", ", _sets.Select(data => data.Dataset));
+
+    /// <summary>Who cut the data sets into splits.</summary>
+    public string SplitBy => string.Join(", ", _sets.Select(data => data.SplitBy).Distinct());
 
     /// <summary>The name of the split.</summary>
     public string Split { get; }
@@ -47,7 +69,13 @@ public sealed class ReferDataset
     public int SentenceCount { get; }
 
     /// <summary>A sample.</summary>
-    public ReferSample this[int index] => _samples[index];
+    public ReferSample this[int index] => _samples[index].Sample;
+
+    /// <summary>The data set of a sample.</summary>
+    public ReferData DataOf(int index) => _samples[index].Data;
+
+    /// <summary>How messages name a sample; data sets that are read together count theirs alike.</summary>
+    public string PlaceOf(int index) => _sets.Count == 1 ? this[index].Place : $"{DataOf(index).Dataset} {this[index].Place}";
 
     /// <summary>The sentences of a sample as word pieces, in the order of <see cref="ReferSample.Sentences"/>.</summary>
     public IReadOnlyList<Tokens> Sentences(int index) => _sentences[index];
@@ -60,7 +88,7 @@ public sealed class ReferDataset
     /// <param name="epoch">The epoch, from 0.</param>
     public SampleChoice[] TrainingPlan(ulong seed, int epoch)
     {
-        int[] order = new RandomSource(DataSeed(seed), OrderStream(epoch)).Permutation(Count);
+        int[] order = EpochPlan.Order(Count, seed, epoch);
         return [.. order.Select(index => new SampleChoice(index, RandomSentence(index, seed, epoch)))];
     }
 
@@ -75,12 +103,7 @@ public sealed class ReferDataset
         [.. Enumerable.Range(0, Count).SelectMany(index => Enumerable.Range(0, _sentences[index].Length).Select(sentence => new SampleChoice(index, sentence)))];
 
     private int RandomSentence(int index, ulong seed, int epoch) =>
-        (int)(Philox.Block(DataSeed(seed), OrderStream(epoch) + 1, (ulong)index).X % (uint)_sentences[index].Length);
-
-    /// <summary>Keeps these numbers apart from those that the model draws with the same seed.</summary>
-    private static ulong DataSeed(ulong seed) => seed ^ 0x6174_6144_7473_6F4CUL;
-
-    private static ulong OrderStream(int epoch) => 2UL * (uint)epoch;
+        (int)((uint)(EpochPlan.Draw(index, seed, epoch) >> 32) % (uint)_sentences[index].Length);
 }
 
 /// <summary>One of the sentences of a sample.</summary>

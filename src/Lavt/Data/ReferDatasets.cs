@@ -18,10 +18,24 @@ public static class ReferDatasets
     public static ReferDataset Open(DataOptions options, string split, BertTokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (options.CombinedImages || options.CombinedImagesAsClips)
-            throw new OptionException("--ref_image_combined_pretrain", "joined data sets are not a part of this build; train on one with --dataset");
+        if (options.CombinedImages) return OpenAll(options, split, tokenizer, MaxTokens);
         ReferData data = ReferData.Load(options.ReferRoot, NameOf(options.Dataset), options.SplitBy);
         return new ReferDataset(data, split, tokenizer, options.ImageSize, MaxTokens);
+    }
+
+    /// <summary>Opens one split of the three RefCOCO sets together, cut as the published code cuts them.</summary>
+    /// <param name="options">Where they lie.</param>
+    /// <param name="split">The split, train or val.</param>
+    /// <param name="tokenizer">The vocabulary.</param>
+    /// <param name="maxTokens">The length of a row of word pieces.</param>
+    /// <exception cref="DataException">A file is missing or broken, or there is no such split.</exception>
+    public static ReferDataset OpenAll(DataOptions options, string split, BertTokenizer tokenizer, int maxTokens)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ReferData[] sets = [Load(DatasetKind.RefCoco, "unc"), Load(DatasetKind.RefCocoPlus, "unc"), Load(DatasetKind.RefCocoG, "umd")];
+        return new ReferDataset(sets, split, tokenizer, options.ImageSize, maxTokens);
+
+        ReferData Load(DatasetKind dataset, string splitBy) => ReferData.Load(options.ReferRoot, NameOf(dataset), splitBy);
     }
 
     /// <summary>Reads the vocabulary that <c>--bert_tokenizer</c> names.</summary>

@@ -23,17 +23,17 @@ public sealed class SampleReader
         ReferSample sample = dataset[index];
         try
         {
-            _reader.Read(dataset.Data.PicturePath(sample), _picture);
+            _reader.Read(dataset.DataOf(index).PicturePath(sample), _picture);
             _transform.Apply(_picture, dataset.ImageSize, picture);
             sample.Segmentation.Rasterize(sample.Image.Rows, sample.Image.Columns, truth);
         }
         catch (PictureException failure)
         {
-            throw new DataException(new DataProblem(failure.File, sample.Place, failure.Problem), DataException.VerifyAdvice, failure);
+            throw new DataException(new DataProblem(failure.File, dataset.PlaceOf(index), failure.Problem), DataException.VerifyAdvice, failure);
         }
         catch (FormatException failure)
         {
-            throw new DataException(new DataProblem(dataset.Data.InstancePath, sample.Place, failure.Message), DataException.VerifyAdvice, failure);
+            throw new DataException(new DataProblem(dataset.DataOf(index).InstancePath, dataset.PlaceOf(index), failure.Message), DataException.VerifyAdvice, failure);
         }
         Resize.Nearest(truth.Pixels, truth.Rows, truth.Columns, mask, dataset.ImageSize, dataset.ImageSize);
     }

@@ -35,7 +35,7 @@ public static class DemoScenes
         DemoRecords records = new(options.PictureSize);
         for (int i = 0; i < plan.Count; i++)
         {
-            DemoRandom random = new(options.Seed, plan[i].Stream);
+            RandomSequence random = new(options.Seed, plan[i].Stream);
             int count = plan[i].Objects > 0 ? plan[i].Objects : 2 + random.Below(MostObjects - 1);
             List<SceneObject> scene = new SceneMaker(random, options.TwinShare).Make(count);
             string name = string.Create(CultureInfo.InvariantCulture, $"COCO_train2014_{i + 1:D12}.jpg");
@@ -64,7 +64,7 @@ public static class DemoScenes
         }
     }
 
-    private static List<string> Sentences(List<SceneObject> scene, SceneObject item, int count, DemoRandom random)
+    private static List<string> Sentences(List<SceneObject> scene, SceneObject item, int count, RandomSequence random)
     {
         List<SceneSentence> all = SceneDescriber.Describe(scene, item);
         List<string> chosen = [];

@@ -1,9 +1,11 @@
+using Lavt.Data;
+
 namespace Lavt.Demo;
 
 /// <summary>Thinks up scenes: objects that do not touch, at least two of which differ in colour or shape.</summary>
 /// <param name="random">Where the choices come from.</param>
 /// <param name="twinShare">The share of scenes of three objects and more that have two of the same colour.</param>
-internal sealed class SceneMaker(DemoRandom random, double twinShare)
+internal sealed class SceneMaker(RandomSequence random, double twinShare)
 {
     private const int Tries = 60;
     private const double Gap = 0.03;

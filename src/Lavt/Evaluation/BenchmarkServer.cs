@@ -1,11 +1,12 @@
 using System.Globalization;
 using System.Text.Json;
+using Lavt.Kernels.Cpu;
 using Lavt.Options;
 
 namespace Lavt.Evaluation;
 
 /// <summary>
-/// Measures models on request: a line <c>forward|train MODEL SWIN WINDOW SIZE BATCH SECONDS</c> is answered by a line of
+/// Measures models on request: a line <c>forward|forward-bf16|train MODEL SWIN WINDOW SIZE BATCH SECONDS</c> is answered by a line of
 /// JSON with the milliseconds of every step and the most memory that the process has held.
 /// </summary>
 /// <param name="requests">Where the requests come from.</param>
@@ -35,8 +36,11 @@ public sealed class BenchmarkServer(TextReader requests, TextWriter answers)
 
     private List<double> Measure(string[] words)
     {
-        if (words.Length != 7 || words[0] is not ("forward" or "train"))
-            throw new FormatException("expected: forward|train MODEL SWIN WINDOW SIZE BATCH SECONDS");
+        if (words.Length != 7 || words[0] is not ("forward" or "forward-bf16" or "train"))
+            throw new FormatException("expected: forward|forward-bf16|train MODEL SWIN WINDOW SIZE BATCH SECONDS");
+        // A figure of float32 under the name of bfloat16 would mislead.
+        if (words[0] == "forward-bf16" && Bf16Gemm.Missing is { } why)
+            throw new OptionException("forward-bf16", $"products of bfloat16 are not available: {why}");
         string name = string.Join(' ', words[..6]);
         if (name != _case)
         {
@@ -48,6 +52,7 @@ public sealed class BenchmarkServer(TextReader requests, TextWriter answers)
             {
                 Model = ModelOptions.Parse($"--model {words[1]} --swin_type {words[2]} --window {words[3]}"),
                 Data = new DataOptions { ImageSize = int.Parse(words[4], CultureInfo.InvariantCulture) },
+                Machine = new MachineOptions { Precision = words[0] == "forward-bf16" ? Precision.BFloat16 : Precision.Float32 },
             };
             _benchmark = new ModelBenchmark(options, int.Parse(words[5], CultureInfo.InvariantCulture));
             _case = name;

@@ -52,8 +52,8 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         }
         return new EvaluationReport
         {
-            Dataset = dataset.Data.Dataset,
-            SplitBy = dataset.Data.SplitBy,
+            Dataset = dataset.Name,
+            SplitBy = dataset.SplitBy,
             Split = dataset.Split,
             Checkpoint = "",
             ImageSize = dataset.ImageSize,
@@ -150,7 +150,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         }
     }
 
-    private bool IsOf(DataException failure, SampleChoice choice) => dataset[choice.Sample].Place == failure.Problem.Place;
+    private bool IsOf(DataException failure, SampleChoice choice) => dataset.PlaceOf(choice.Sample) == failure.Problem.Place;
 
     /// <summary>What has been counted so far.</summary>
     private sealed class Tally

@@ -6,7 +6,7 @@ using Lavt.Text;
 
 namespace Lavt.Golden;
 
-/// <summary>Checks pictures, resizing, polygons and word pieces, byte for byte.</summary>
+/// <summary>Checks pictures, resizing, polygons, word pieces and HDF5 masks, byte for byte.</summary>
 internal static class DataChecks
 {
     /// <summary>Checks the cases that a <c>.json</c> file lists, by the folder it lies in.</summary>
@@ -19,6 +19,7 @@ internal static class DataChecks
         else if (kind == "resize") Resizes(folder, Cases(path), report);
         else if (kind == "tokenizer") WordPieces(path, folder, report);
         else if (kind == "measures") MeasureChecks.Run(path, folder, report);
+        else if (kind == "hdf5") Hdf5Checks.Run(folder, report);
         else report.Skip(path, $"'{kind}' is not a part of this build");
     }
 

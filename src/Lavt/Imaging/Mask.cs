@@ -55,6 +55,20 @@ public sealed class Mask
     /// <summary>The number of pixels that are not 0.</summary>
     public int Area() => Rows * Columns - Pixels.Count((byte)0);
 
+    /// <summary>Makes a mask of palette indices: 1 where the index is <paramref name="value"/>, 0 elsewhere.</summary>
+    public void KeepOnly(byte value)
+    {
+        foreach (ref byte pixel in Pixels) pixel = pixel == value ? (byte)1 : (byte)0;
+    }
+
     /// <summary>Writes the mask as an 8-bit grey PNG file: 0 stays 0, everything else becomes 255.</summary>
     public void SavePng(string path) => File.WriteAllBytes(path, Png.EncodeMask(this));
+
+    /// <summary>Writes palette indices as they are, with the colours of <see cref="Palette"/>.</summary>
+    public void SaveIndices(string path)
+    {
+        int largest = 1;
+        foreach (byte index in Pixels) largest = Math.Max(largest, index);
+        File.WriteAllBytes(path, Png.EncodeIndices(this, Palette.Bytes(largest + 1)));
+    }
 }

@@ -1,6 +1,6 @@
 namespace Lavt.Imaging;
 
-/// <summary>A picture or mask file that cannot be read. The message names the file, what is wrong with it and what to do.</summary>
+/// <summary>A picture, mask or video file that cannot be read. The message names the file, what is wrong with it and what to do.</summary>
 /// <param name="file">The file, as it was given.</param>
 /// <param name="problem">What is wrong with the file.</param>
 /// <param name="advice">What the user can do about it.</param>

@@ -24,15 +24,29 @@ public sealed class PictureTransform
             throw new ArgumentException($"a picture of {size} x {size} pixels has {3 * size * size} values, got room for {planes.Length}", nameof(planes));
         _square.Reshape(size, size);
         _resizer.Run(picture, _square);
-        ReadOnlySpan<byte> pixels = _square.Pixels;
-        int plane = size * size;
-        Span<float> red = planes[..plane], green = planes.Slice(plane, plane), blue = planes.Slice(2 * plane, plane);
+        Normalise(_square.Pixels, size * size, planes);
+    }
+
+    /// <summary>Writes the input for pictures that have the right size already.</summary>
+    /// <param name="pixels">Red, green and blue of each pixel, picture after picture.</param>
+    /// <param name="plane">The number of pixels of a picture.</param>
+    /// <param name="planes">Gets three planes for each picture.</param>
+    /// <exception cref="ArgumentException">The lengths do not fit.</exception>
+    public static void Normalise(ReadOnlySpan<byte> pixels, int plane, Span<float> planes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(plane, 1);
+        if (pixels.Length != planes.Length || pixels.Length % (3 * plane) != 0)
+            throw new ArgumentException($"pictures of {plane} pixels have 3 x {plane} values each, got {pixels.Length} and room for {planes.Length}", nameof(planes));
         float[] reds = s_values[0], greens = s_values[1], blues = s_values[2];
-        for (int i = 0, from = 0; i < red.Length; i++, from += 3)
+        for (; pixels.Length > 0; pixels = pixels[(3 * plane)..], planes = planes[(3 * plane)..])
         {
-            red[i] = reds[pixels[from]];
-            green[i] = greens[pixels[from + 1]];
-            blue[i] = blues[pixels[from + 2]];
+            Span<float> red = planes[..plane], green = planes.Slice(plane, plane), blue = planes.Slice(2 * plane, plane);
+            for (int i = 0, from = 0; i < red.Length; i++, from += 3)
+            {
+                red[i] = reds[pixels[from]];
+                green[i] = greens[pixels[from + 1]];
+                blue[i] = blues[pixels[from + 2]];
+            }
         }
     }
 

@@ -65,10 +65,10 @@ public sealed class LavtModel : Module
         Decoder.Forward(maps[0]?.AsMap(), maps[1]!.Value.AsMap(), maps[2]!.Value.AsMap(), maps[3]!.Value.AsMap());
 
     /// <inheritdoc/>
-    protected override void Release()
+    public override void KeepForInferenceOnly(DType products = DType.F32)
     {
-        base.Release();
-        if (Options.Model == ModelKind.Lavt) TextEncoder.KeepForInferenceOnly();
+        base.KeepForInferenceOnly(products);
+        if (Options.Model == ModelKind.Lavt) TextEncoder.KeepForInferenceOnly(products);
         HostAllocator.Trim();
     }
 

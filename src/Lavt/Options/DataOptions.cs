@@ -21,6 +21,9 @@ public sealed record DataOptions
     /// <summary><c>--ytvos_data_root</c>.</summary>
     public string YouTubeVosRoot { get; init; } = "./data/ReferringYouTubeVOS2021/";
 
+    /// <summary><c>--jhmdb_data_root</c>.</summary>
+    public string JhmdbRoot { get; init; } = "./data/JHMDB/";
+
     /// <summary><c>--img_size</c>: pictures are resized to this many rows and columns.</summary>
     public int ImageSize { get; init; } = 480;
 
@@ -38,6 +41,9 @@ public sealed record DataOptions
 
     /// <summary><c>--not_consecutive</c>: evaluation clips of A2D are drawn as in training.</summary>
     public bool NotConsecutive { get; init; }
+
+    /// <summary><c>--sample_3</c>: three frames of each clip of JHMDB-Sentences are evaluated, not all.</summary>
+    public bool ThreeFrames { get; init; }
 
     /// <summary><c>--pseudo_video_aug</c>: how pictures are made into clips.</summary>
     public string PseudoVideoAugmentation { get; init; } = "";

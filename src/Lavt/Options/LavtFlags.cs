@@ -19,7 +19,6 @@ public static class LavtFlags
         .Accept("--local_rank", "N", "one process serves all devices")
         .Accept("--gpus", "N", "this build computes on the CPU")
         .Accept("--ngpus", "N", "this build computes on the CPU")
-        .Accept("--sample_3", null, "the published code does not read it either")
         .Accept("--debug", null, "the published code does not read it either")
         .Accept("--map_score", "TEXT", "the published code does not read it either")
         .Accept("--test_fake_method", "TEXT", "the published code does not read it either")
@@ -33,13 +32,14 @@ public static class LavtFlags
     private static FlagTable<DataOptions> Data() => new FlagTable<DataOptions>()
         .Choice("--dataset", "Which data set.", o => o.Dataset, (o, v) => o with { Dataset = v },
             ("refcoco", DatasetKind.RefCoco), ("refcoco+", DatasetKind.RefCocoPlus), ("refcocog", DatasetKind.RefCocoG),
-            ("a2d", DatasetKind.A2d), ("ytvos", DatasetKind.YouTubeVos), ("joint", DatasetKind.Joint),
+            ("a2d", DatasetKind.A2d), ("jhmdb", DatasetKind.Jhmdb), ("ytvos", DatasetKind.YouTubeVos), ("joint", DatasetKind.Joint),
             ("refs+ytvos", DatasetKind.RefsAndYouTubeVos))
         .Text("--splitBy", "unc|umd|google", "Who cut the data set into splits.", o => o.SplitBy, (o, v) => o with { SplitBy = v })
         .Text("--split", "NAME", "Split to evaluate: val, testA, testB, test.", o => o.Split, (o, v) => o with { Split = v })
         .Text("--refer_data_root", "DIR", "Folder of RefCOCO, RefCOCO+ and G-Ref.", o => o.ReferRoot, (o, v) => o with { ReferRoot = v })
         .Text("--a2d_data_root", "DIR", "Folder of A2D-Sentences.", o => o.A2dRoot, (o, v) => o with { A2dRoot = v })
         .Text("--ytvos_data_root", "DIR", "Folder of Refer-YouTube-VOS.", o => o.YouTubeVosRoot, (o, v) => o with { YouTubeVosRoot = v })
+        .Text("--jhmdb_data_root", "DIR", "Folder of JHMDB-Sentences.", o => o.JhmdbRoot, (o, v) => o with { JhmdbRoot = v })
         .Integer("--img_size", "Pictures are resized to N x N.", o => o.ImageSize, (o, v) => o with { ImageSize = v }, least: 32)
         .Text("--bert_tokenizer", "DIR", "Folder with BERT's vocab.txt, or that file.", o => o.Tokenizer, (o, v) => o with { Tokenizer = v })
         .Integer("--workers -j", "Threads that prepare samples in the background.",
@@ -48,6 +48,7 @@ public static class LavtFlags
         .Integer("--clip_length", "Frames of an evaluation clip of A2D.", o => o.ClipLength, (o, v) => o with { ClipLength = v })
         .Switch("--not_consecutive", "Draw evaluation clips of A2D as in training.",
             o => o.NotConsecutive, (o, v) => o with { NotConsecutive = v })
+        .Switch("--sample_3", "Evaluate three frames of each clip of JHMDB-Sentences.", o => o.ThreeFrames, (o, v) => o with { ThreeFrames = v })
         .Text("--pseudo_video_aug", "NAME", "How pictures are made into clips.",
             o => o.PseudoVideoAugmentation, (o, v) => o with { PseudoVideoAugmentation = v })
         .Switch("--ref_image_combined_pretrain", "Train on the three RefCOCO sets together.",
@@ -105,10 +106,12 @@ public static class LavtFlags
             o => o.SwapSentences, (o, v) => o with { SwapSentences = v })
         .Switch("--a2d_masks", "Write the predicted masks of A2D.", o => o.A2dMasks, (o, v) => o with { A2dMasks = v })
         .Switch("--save_feats", "Write pictures of the features.", o => o.SaveFeatures, (o, v) => o with { SaveFeatures = v })
-        .Switch("--visualize", "Write Refer-YouTube-VOS frames with the mask blended in.", o => o.Visualize, (o, v) => o with { Visualize = v });
+        .Switch("--visualize", "Write Refer-YouTube-VOS frames with the mask blended in.", o => o.Visualize, (o, v) => o with { Visualize = v })
+        .Text("--masks", "DIR", "Folder for the predicted masks of clips.", o => o.MaskFolder, (o, v) => o with { MaskFolder = v })
+        .Text("--zip", "FILE", "Write the masks of Refer-YouTube-VOS as its competition takes them.", o => o.ZipFile, (o, v) => o with { ZipFile = v });
 
     private static FlagTable<MachineOptions> Machine() => new FlagTable<MachineOptions>()
         .Text("--device", "cpu", "Where to compute.", o => o.Device.ToString(), (o, v) => o with { Device = Device.Parse(v) })
         .Integer("--threads", "Threads that compute; one per core when not given.", o => o.Threads, (o, v) => o with { Threads = v })
-        .Choice("--precision", "Type of the arithmetic.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32));
+        .Choice("--precision", "Type of the arithmetic: bf16 rounds the inputs of linear layers, for inference.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32), ("bf16", Precision.BFloat16));
 }

@@ -1,3 +1,4 @@
+using Lavt.Kernels.Cpu;
 using Lavt.Tensors;
 
 namespace Lavt.Options;
@@ -13,11 +14,28 @@ public sealed record MachineOptions
 
     /// <summary><c>--precision</c>: the type of the arithmetic.</summary>
     public Precision Precision { get; init; } = Precision.Float32;
+
+    /// <summary>
+    /// The type of products in linear layers: BF16 where <see cref="Precision"/> asks for it and the processor has them,
+    /// otherwise F32.
+    /// </summary>
+    public DType Products => Precision == Precision.BFloat16 && Bf16Gemm.Missing is null ? DType.BF16 : DType.F32;
+
+    /// <summary>Stops a training that asks for a precision in which there are no gradients.</summary>
+    /// <exception cref="OptionException"><see cref="Precision"/> is not float32.</exception>
+    public void RequireTrainable()
+    {
+        if (Precision != Precision.Float32)
+            throw new OptionException("--precision", "training on the CPU computes in fp32 alone; leave the flag out (a trained model can be evaluated with --precision bf16)");
+    }
 }
 
 /// <summary>The types of arithmetic, <c>--precision</c>.</summary>
 public enum Precision
 {
-    /// <summary><c>fp32</c>.</summary>
+    /// <summary><c>fp32</c>: float32 throughout.</summary>
     Float32,
+
+    /// <summary><c>bf16</c>: products of linear layers from bfloat16, everything else float32.</summary>
+    BFloat16,
 }

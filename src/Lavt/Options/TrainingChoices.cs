@@ -47,6 +47,9 @@ public enum DatasetKind
     /// <summary><c>a2d</c>: A2D-Sentences.</summary>
     A2d,
 
+    /// <summary><c>jhmdb</c>: JHMDB-Sentences, for evaluation.</summary>
+    Jhmdb,
+
     /// <summary><c>ytvos</c>: Refer-YouTube-VOS.</summary>
     YouTubeVos,
 

@@ -43,11 +43,12 @@ public sealed class Trainer
     public Trainer(LavtOptions options, ITrainingObserver observer, string logRoot = "models")
     {
         ArgumentNullException.ThrowIfNull(options);
+        options.Machine.RequireTrainable();
         TrainingOptions training = options.Training;
         _observer = observer;
         ReferDatasets.RequirePictures(options);
         using MemoryScope scope = MemoryScope.Begin();
-        LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? TrainedModel.Read(options.Weights.Resume, withOptimizer: true) : null;
+        LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? LavtCheckpoint.Read(TrainedModel.Existing(options.Weights.Resume), withOptimizer: true) : null;
         _model = checkpoint is null ? ModelStart.New(options) : ModelStart.Resume(checkpoint, options);
         _options = options with { Model = _model.Options };
 

@@ -12,6 +12,7 @@ namespace Lavt.Nn;
 public sealed class Linear : Module
 {
     private PackedMatrix? _packed;
+    private PackedBf16Matrix? _rounded;
 
     /// <summary>A layer with PyTorch's default initial values.</summary>
     /// <param name="input">Channels in.</param>
@@ -35,16 +36,26 @@ public sealed class Linear : Module
     /// <summary>[..., input] to [..., output].</summary>
     public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null)
     {
+        if (_rounded is not null) return Ops.LinearBf16(x, _rounded, Bias, activation, residual);
         PackedMatrix? packed = null;
         if (!Training && Tape.Current is null && x.DType == DType.F32) packed = _packed ??= Ops.PackLinear(Weight);
         return Ops.Linear(x, Weight, Bias, activation, residual, packed);
     }
 
     /// <inheritdoc/>
-    protected override void Release()
+    protected override void Release(DType products)
     {
         if (IsForInferenceOnly) return;
-        _packed ??= Ops.PackLinear(Weight);
+        if (products == DType.BF16)
+        {
+            _rounded = Ops.PackLinearBf16(Weight);
+            _packed?.Dispose();
+            _packed = null;
+        }
+        else
+        {
+            _packed ??= Ops.PackLinear(Weight);
+        }
         Weight.Discard();
         IsForInferenceOnly = true;
     }

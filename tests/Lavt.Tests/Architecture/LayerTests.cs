@@ -11,6 +11,7 @@ public class LayerTests
     /// <summary>Libraries from outside that a layer may use.</summary>
     private static readonly Dictionary<string, string[]> s_packages = new()
     {
+        ["Lavt.Kernels"] = ["Iced"],
         ["Lavt.Nn"] = ["Google.Protobuf"],
         ["Lavt.Cli"] = ["System.CommandLine"],
     };

@@ -67,7 +67,7 @@ public class DemoScenesTests(DemoScenesTests.MadeSet made) : IClassFixture<DemoS
     [Fact]
     public void Every_sentence_means_one_object_of_its_scene()
     {
-        DemoRandom random = new(8, 0);
+        RandomSequence random = new(8, 0);
         SceneMaker maker = new(random, 0.5);
         int withPlace = 0, withSize = 0;
         for (int trial = 0; trial < 60; trial++)
