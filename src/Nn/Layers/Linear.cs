@@ -33,18 +33,10 @@ public sealed class Linear : Module
     /// <summary>[output], or null.</summary>
     public Tensor? Bias { get; }
 
-    /// <summary>The type in which the layer's products read their input: an input of this type is not converted.</summary>
-    public DType InputType => _rounded is { Rows: var inputs } && inputs % 2 == 0 ? DType.BF16 : DType.F32;
-
     /// <summary>[..., input] to [..., output].</summary>
-    /// <param name="x">F32, or of the <see cref="InputType"/>.</param>
-    /// <param name="activation">Applied to the sum of product and bias.</param>
-    /// <param name="residual">[..., output], added at the end, or null.</param>
-    /// <param name="type">The result's type: F32, or the <see cref="InputType"/> of the layer that alone reads it.</param>
-    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null, DType type = DType.F32)
+    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null)
     {
-        if (_rounded is not null) return Ops.LinearBf16(x, _rounded, Bias, activation, residual, type);
-        if (type != DType.F32) throw new ArgumentException($"a linear layer with float32 products has no {type} results; ask for the InputType of a layer of the same model", nameof(type));
+        if (_rounded is not null) return Ops.LinearBf16(x, _rounded, Bias, activation, residual);
         PackedMatrix? packed = null;
         if (!Training && Tape.Current is null && x.DType == DType.F32) packed = _packed ??= Ops.PackLinear(Weight);
         return Ops.Linear(x, Weight, Bias, activation, residual, packed);
