@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
-using Lavt.Tensors;
 
 namespace Lavt.Kernels;
 
@@ -288,7 +287,7 @@ public sealed unsafe class Workers : IDisposable
             if (t_bytes < bytes)
             {
                 if (t_block != 0) NativeMemory.AlignedFree((void*)t_block);
-                t_bytes = HostAllocator.SizeClass(bytes);
+                t_bytes = bytes + bytes / 8;
                 t_block = (nint)NativeMemory.AlignedAlloc((nuint)t_bytes, 64);
             }
             return (void*)t_block;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Lavt.Evaluation;
 using Lavt.Kernels;
 using Lavt.Options;
+using Lavt.Tensors;
 
 namespace Lavt.Cli;
 
@@ -52,7 +53,7 @@ internal static class BenchCommand
         var report = new BenchmarkReport
         {
             Model = $"{(options.Model.Model == ModelKind.LavtOne ? "lavt_one" : "lavt")} {options.Model.SwinType.ToString().ToLowerInvariant()}, window {options.Model.Window}",
-            Step = train ? "training step" : "forward pass",
+            Step = train ? "training step" : options.Machine.Products == DType.BF16 ? "forward pass in bf16" : "forward pass",
             Batch = batch,
             ImageSize = options.Data.ImageSize,
             Threads = Workers.Current.Count,

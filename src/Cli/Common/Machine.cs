@@ -1,4 +1,5 @@
 using Lavt.Kernels;
+using Lavt.Kernels.Cpu;
 using Lavt.Options;
 using Lavt.Tensors;
 
@@ -15,5 +16,7 @@ internal static class Machine
             throw new MissingDeviceException($"--device {options.Device}: this build computes on the CPU; leave the flag out or give --device cpu");
         if (options.Threads is { } threads)
             Workers.SetDefaultCount(threads);
+        if (options.Precision == Precision.BFloat16 && Bf16Gemm.Missing is { } why)
+            Terminal.Note($"--precision bf16: products of bfloat16 are not available, computing in fp32 ({why})");
     }
 }

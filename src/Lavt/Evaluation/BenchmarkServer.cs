@@ -38,9 +38,9 @@ public sealed class BenchmarkServer(TextReader requests, TextWriter answers)
     {
         if (words.Length != 7 || words[0] is not ("forward" or "forward-bf16" or "train"))
             throw new FormatException("expected: forward|forward-bf16|train MODEL SWIN WINDOW SIZE BATCH SECONDS");
-        bool bf16 = words[0] == "forward-bf16";
-        if (bf16 && Bf16Gemm.Missing is { } reason)
-            throw new FormatException($"no products of bfloat16 here: {reason}");
+        // A figure of float32 under the name of bfloat16 would mislead.
+        if (words[0] == "forward-bf16" && Bf16Gemm.Missing is { } why)
+            throw new OptionException("forward-bf16", $"products of bfloat16 are not available: {why}");
         string name = string.Join(' ', words[..6]);
         if (name != _case)
         {
@@ -52,7 +52,7 @@ public sealed class BenchmarkServer(TextReader requests, TextWriter answers)
             {
                 Model = ModelOptions.Parse($"--model {words[1]} --swin_type {words[2]} --window {words[3]}"),
                 Data = new DataOptions { ImageSize = int.Parse(words[4], CultureInfo.InvariantCulture) },
-                Machine = new MachineOptions { Precision = bf16 ? Precision.BFloat16 : Precision.Float32 },
+                Machine = new MachineOptions { Precision = words[0] == "forward-bf16" ? Precision.BFloat16 : Precision.Float32 },
             };
             _benchmark = new ModelBenchmark(options, int.Parse(words[5], CultureInfo.InvariantCulture));
             _case = name;

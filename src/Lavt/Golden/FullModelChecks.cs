@@ -1,7 +1,4 @@
-using System.Globalization;
-using Lavt.Autograd;
 using Lavt.Models;
-using Lavt.Options;
 using Lavt.Tensors;
 
 namespace Lavt.Golden;
@@ -15,48 +12,24 @@ internal static unsafe class FullModelChecks
     /// <summary>Checks one file of the folder <c>full</c>.</summary>
     public static void Run(GoldenFile file, GoldenReport report)
     {
-        ModelOptions options = ModelOptions.Parse(file["command"]);
-        if (options.Model == ModelKind.LavtVideo)
-        {
-            report.Skip(file.Name, "video models are not a part of this build");
-            return;
-        }
-        // The language features of `lavt` are an input; its BERT is not a part of the file.
-        if (options.Model == ModelKind.Lavt) options = options with { Bert = options.Bert with { Layers = 0, VocabularySize = 1 } };
-        LavtModel model = new(options, RandomSource.None);
-        GoldenFile.SetParameters(model);
+        if (FullModel.Open(file, report) is not { } full) return;
         using MemoryScope scope = MemoryScope.Begin();
-        int batch = file.Int("batch"), height = file.Int("height"), width = file.Int("width"), words = file.Int("words");
-        int[] valid = [.. file["valid_words"].Split(',').Select(v => int.Parse(v, CultureInfo.InvariantCulture))];
-        Tensor mask = Masks.FirstWords(words, valid);
-        Tensor picture = Deterministic.Uniform("input.image", [batch, 3, height, width], -2, 2);
-        Tensor language = options.Model == ModelKind.LavtOne
-            ? model.TextEncoder.Forward(Ids(batch, words, options.Bert.VocabularySize, mask), mask)
-            : Deterministic.Uniform("input.language", [batch, options.Bert.HiddenSize, words]).ViewPermuted(0, 2, 1).Copy();
-
+        Tensor language = full.Language();
         if (file.Tensors.Contains("text_features"))
             Compare("text_features", Strided(language, 1, 1, TextStride));
-        FeatureMap?[] maps = model.Backbone.Forward(model.Backbone.Prefix(picture), language, mask);
+        FeatureMap?[] maps = full.Maps(language);
         for (int i = 0; i < maps.Length; i++)
         {
             if (maps[i] is not { } map || !file.Tensors.Contains($"stage{i + 1}")) continue;
             int stride = map.Height > 16 && map.Width > 16 ? 4 : 2;
             Compare($"stage{i + 1}", Strided(map.AsMap().ViewPermuted(0, 3, 1, 2), 1, ChannelStride, stride, stride));
         }
-        Tensor logits = Ops.Bilinear(model.Decode(maps), height, width).ViewPermuted(0, 3, 1, 2).Copy();
+        Tensor logits = full.Logits(maps);
         int step = file.Int("logits_stride");
         Compare("logits", Strided(logits, 1, 1, step, step));
         CompareStatistics(file, report, logits);
 
         void Compare(string name, Tensor actual) => report.Compare(file.Name, name, actual, file.Read(name), file.Error(name));
-    }
-
-    private static Tensor Ids(int batch, int words, int vocabulary, Tensor mask)
-    {
-        Tensor ids = Deterministic.Integers("input.ids", [batch, words], 0, vocabulary);
-        Span<long> values = ids.Span<long>();
-        for (int i = 0; i < values.Length; i++) values[i] *= (long)mask.Span<float>()[i];
-        return ids;
     }
 
     private static void CompareStatistics(GoldenFile file, GoldenReport report, Tensor logits)

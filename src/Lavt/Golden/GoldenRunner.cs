@@ -14,8 +14,9 @@ public static class GoldenRunner
     /// <param name="report">Where the results go.</param>
     /// <param name="include">Which files to check, by path relative to the folder; null: all.</param>
     /// <param name="progress">Told of each file after it was checked.</param>
+    /// <param name="products">The type of products in linear layers; with another one than F32 only the masks of whole models are checked.</param>
     /// <exception cref="DirectoryNotFoundException">There is nothing at <paramref name="folder"/>.</exception>
-    public static void Run(string folder, GoldenReport report, Func<string, bool>? include = null, Action<string>? progress = null)
+    public static void Run(string folder, GoldenReport report, Func<string, bool>? include = null, Action<string>? progress = null, DType products = DType.F32)
     {
         bool single = File.Exists(folder);
         if (!single && !Directory.Exists(folder)) throw new DirectoryNotFoundException($"{folder}: no such folder of golden files");
@@ -26,7 +27,8 @@ public static class GoldenRunner
             int before = report.Results.Count;
             try
             {
-                Check(file, report);
+                if (products == DType.F32) Check(file, report);
+                else CheckPrecision(file, report, products);
             }
             catch (Exception failure) when (failure is not OutOfMemoryException)
             {
@@ -48,6 +50,13 @@ public static class GoldenRunner
         else if (name.StartsWith("state_dicts", StringComparison.Ordinal)) ManifestChecks.StateDicts(path, report);
         else if (name.StartsWith("parameter_groups", StringComparison.Ordinal)) ManifestChecks.Groups(path, report);
         else DataChecks.Run(path, report);
+    }
+
+    private static void CheckPrecision(string path, GoldenReport report, DType products)
+    {
+        if (!path.EndsWith(".safetensors", StringComparison.Ordinal)) return;
+        using GoldenFile file = new(path);
+        if (file.Has("command")) PrecisionChecks.Run(file, report, products);
     }
 
     private static void Tensors(string path, string folder, GoldenReport report)

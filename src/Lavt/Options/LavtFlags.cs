@@ -113,5 +113,5 @@ public static class LavtFlags
     private static FlagTable<MachineOptions> Machine() => new FlagTable<MachineOptions>()
         .Text("--device", "cpu", "Where to compute.", o => o.Device.ToString(), (o, v) => o with { Device = Device.Parse(v) })
         .Integer("--threads", "Threads that compute; one per core when not given.", o => o.Threads, (o, v) => o with { Threads = v })
-        .Choice("--precision", "Type of the arithmetic.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32), ("bf16", Precision.BFloat16));
+        .Choice("--precision", "Type of the arithmetic: bf16 rounds the inputs of linear layers, for inference.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32), ("bf16", Precision.BFloat16));
 }

@@ -20,6 +20,14 @@ public sealed record MachineOptions
     /// otherwise F32.
     /// </summary>
     public DType Products => Precision == Precision.BFloat16 && Bf16Gemm.Missing is null ? DType.BF16 : DType.F32;
+
+    /// <summary>Stops a training that asks for a precision in which there are no gradients.</summary>
+    /// <exception cref="OptionException"><see cref="Precision"/> is not float32.</exception>
+    public void RequireTrainable()
+    {
+        if (Precision != Precision.Float32)
+            throw new OptionException("--precision", "training on the CPU computes in fp32 alone; leave the flag out (a trained model can be evaluated with --precision bf16)");
+    }
 }
 
 /// <summary>The types of arithmetic, <c>--precision</c>.</summary>

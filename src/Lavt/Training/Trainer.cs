@@ -43,6 +43,7 @@ public sealed class Trainer
     public Trainer(LavtOptions options, ITrainingObserver observer, string logRoot = "models")
     {
         ArgumentNullException.ThrowIfNull(options);
+        options.Machine.RequireTrainable();
         TrainingOptions training = options.Training;
         _observer = observer;
         ReferDatasets.RequirePictures(options);

@@ -46,8 +46,16 @@ public sealed class Linear : Module
     protected override void Release(DType products)
     {
         if (IsForInferenceOnly) return;
-        if (products == DType.BF16) _rounded = Ops.PackLinearBf16(Weight);
-        else _packed ??= Ops.PackLinear(Weight);
+        if (products == DType.BF16)
+        {
+            _rounded = Ops.PackLinearBf16(Weight);
+            _packed?.Dispose();
+            _packed = null;
+        }
+        else
+        {
+            _packed ??= Ops.PackLinear(Weight);
+        }
         Weight.Discard();
         IsForInferenceOnly = true;
     }

@@ -25,12 +25,13 @@ internal readonly unsafe struct Bf16Loop : ILoopBody
     private readonly float* _a;
     private readonly float* _panels;
     private readonly nint _aStride, _panelFloats, _roundedStride;
-    private readonly int _m, _k, _pairs, _tiles, _panelCount, _rowBlocks, _columnBlocks;
+    private readonly int _m, _n, _k, _pairs, _tiles, _panelCount, _rowBlocks, _columnBlocks;
     private readonly GemmOutput _output;
 
     public Bf16Loop(int m, float* a, nint aStride, PackedBf16Matrix b, in GemmOutput output)
     {
         _m = m;
+        _n = b.Columns;
         _a = a;
         _aStride = aStride;
         _k = b.Rows;
@@ -67,7 +68,17 @@ internal readonly unsafe struct Bf16Loop : ILoopBody
         }
     }
 
+    public KernelWork Describe(int pieces)
+    {
+        double m = _m, n = _n, k = _k;
+        return new KernelWork(
+            $"Bf16Gemm {m} x {k} -> {n}{_output.Description}",
+            2 * m * n * k,
+            (sizeof(float) * ((m * k) + (_output.Passes * m * n))) + (sizeof(ushort) * k * n));
+    }
+
     /// <summary>Rounds a row to whole pairs; where a number is missing there is a zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Round(float* row, int count, ushort* pairs)
     {
         BFloat16.FromSingles(row, pairs, count);
@@ -78,6 +89,7 @@ internal readonly unsafe struct Bf16Loop : ILoopBody
 
     private int FirstPanel(int block) => (int)((long)_panelCount * block / _columnBlocks);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void ComputeTile(float* pairs, int row, int rows, int panel, float* sums)
     {
         int column = panel * Bf16Tile.PanelWidth;

@@ -1,0 +1,66 @@
+using System.Globalization;
+using Lavt.Autograd;
+using Lavt.Models;
+using Lavt.Options;
+using Lavt.Tensors;
+
+namespace Lavt.Golden;
+
+/// <summary>The model of a golden file of the folder <c>full</c>, with its weights and inputs.</summary>
+internal sealed class FullModel
+{
+    private readonly GoldenFile _file;
+    private readonly ModelOptions _options;
+    private readonly int _batch, _height, _width, _words;
+
+    private FullModel(GoldenFile file, ModelOptions options)
+    {
+        _file = file;
+        _options = options;
+        (_batch, _height, _width, _words) = (file.Int("batch"), file.Int("height"), file.Int("width"), file.Int("words"));
+        Model = new LavtModel(options, RandomSource.None);
+        GoldenFile.SetParameters(Model);
+    }
+
+    /// <summary>The model.</summary>
+    public LavtModel Model { get; }
+
+    /// <summary>Builds the model of a file; null, with a word in the report, if it is of a kind that is not there.</summary>
+    public static FullModel? Open(GoldenFile file, GoldenReport report)
+    {
+        ModelOptions options = ModelOptions.Parse(file["command"]);
+        if (options.Model == ModelKind.LavtVideo)
+        {
+            report.Skip(file.Name, "video models are not a part of this build");
+            return null;
+        }
+        // The language features of `lavt` are an input; its BERT is not a part of the file.
+        if (options.Model == ModelKind.Lavt) options = options with { Bert = options.Bert with { Layers = 0, VocabularySize = 1 } };
+        return new FullModel(file, options);
+    }
+
+    /// <summary>Word features [B, L, 768], from BERT or, for <c>lavt</c>, the input.</summary>
+    public Tensor Language() => _options.Model == ModelKind.LavtOne
+        ? Model.TextEncoder.Forward(Ids(), Mask())
+        : Deterministic.Uniform("input.language", [_batch, _options.Bert.HiddenSize, _words]).ViewPermuted(0, 2, 1).Copy();
+
+    /// <summary>The stages' maps.</summary>
+    public FeatureMap?[] Maps(Tensor language) => Model.Backbone.Forward(
+        Model.Backbone.Prefix(Deterministic.Uniform("input.image", [_batch, 3, _height, _width], -2, 2)), language, Mask());
+
+    /// <summary>Logits [B, 2, H, W] of the stages' maps.</summary>
+    public Tensor Logits(FeatureMap?[] maps) =>
+        Ops.Bilinear(Model.Decode(maps), _height, _width).ViewPermuted(0, 3, 1, 2).Copy();
+
+    private Tensor Mask() =>
+        Masks.FirstWords(_words, [.. _file["valid_words"].Split(',').Select(v => int.Parse(v, CultureInfo.InvariantCulture))]);
+
+    private Tensor Ids()
+    {
+        Tensor ids = Deterministic.Integers("input.ids", [_batch, _words], 0, _options.Bert.VocabularySize);
+        Span<long> values = ids.Span<long>();
+        Span<float> mask = Mask().Span<float>();
+        for (int i = 0; i < values.Length; i++) values[i] *= (long)mask[i];
+        return ids;
+    }
+}
