@@ -20,7 +20,7 @@ import time
 import numpy as np
 from PIL import Image
 
-from compare import best_environment
+from sides import best_environment
 
 HERE = pathlib.Path(__file__).parent
 SENTENCE = "the small red circle on the left"

@@ -22,6 +22,23 @@ def peak_bytes():
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
+def for_inference(model, bf16):
+    """What makes a model faster without changing its numbers: batch norms folded into convolutions, weights channels last. In bf16,
+    layer norms stay in float32 (as the resizing of maps does): PyTorch 1.13's own for bf16 take eight times as long."""
+    decoder = model.eval().classifier
+    for step in decoder.steps:
+        for conv, norm in ((f"conv1_{step}", f"bn1_{step}"), (f"conv2_{step}", f"bn2_{step}")):
+            setattr(decoder, conv, torch.nn.utils.fuse_conv_bn_eval(getattr(decoder, conv), getattr(decoder, norm)))
+            setattr(decoder, norm, torch.nn.Identity())
+    decoder.to(memory_format=torch.channels_last)
+    if bf16:
+        model.bfloat16()
+        for norm in (module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)):
+            norm.float()
+            norm.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+            norm.register_forward_hook(lambda _, inputs, y: y.bfloat16())
+
+
 class Case:
     """A model with random weights and inputs; `step` does the work that is timed."""
 
@@ -33,9 +50,14 @@ class Case:
         self.text = torch.randint(1, 30522, (batch, WORDS))
         if model == "lavt":
             self.text, self.mask = torch.randn(batch, lavt.LANGUAGE_WIDTH, WORDS), self.mask[:, :, None]
-        self.step = {"forward": self._forward, "train": self._train}[kind]
-        self.model.train(kind == "train")
+        self.step = {"forward": self._forward, "forward-bf16": self._forward, "train": self._train}[kind]
+        if kind != "train":
+            for_inference(self.model, kind == "forward-bf16")
+        if kind == "forward-bf16":
+            self.image, self.mask = self.image.bfloat16(), self.mask.bfloat16()
+            self.text = self.text.bfloat16() if self.text.is_floating_point() else self.text
         if kind == "train":
+            self.model.train()
             self.target = torch.randint(0, 2, (batch, size, size))
             self.optimizer = torch.optim.AdamW(self._groups(), lr=5e-5)
 

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
-using Lavt.Tensors;
 
 namespace Lavt.Kernels;
 
@@ -73,7 +73,10 @@ public sealed unsafe class Workers : IDisposable
         Interlocked.Exchange(ref s_shared, workers)?.Dispose();
     }
 
-    /// <summary>Runs <paramref name="body"/> for 0 … <paramref name="pieces"/> − 1 and returns when all are done.</summary>
+    /// <summary>
+    /// Runs <paramref name="body"/> for 0 … <paramref name="pieces"/> − 1 and returns when all are done. What the body throws on
+    /// any thread is thrown here; of several exceptions one.
+    /// </summary>
     public void For<TBody>(int pieces, ref TBody body)
         where TBody : struct, ILoopBody
     {
@@ -113,7 +116,7 @@ public sealed unsafe class Workers : IDisposable
             t_inside = false;
             Volatile.Write(ref _shared.Busy, 0);
         }
-        if (failure is not null) throw new InvalidOperationException("a worker thread failed inside a kernel", failure);
+        if (failure is not null) ExceptionDispatchInfo.Throw(failure);
     }
 
     /// <summary>
@@ -284,7 +287,7 @@ public sealed unsafe class Workers : IDisposable
             if (t_bytes < bytes)
             {
                 if (t_block != 0) NativeMemory.AlignedFree((void*)t_block);
-                t_bytes = HostAllocator.SizeClass(bytes);
+                t_bytes = bytes + bytes / 8;
                 t_block = (nint)NativeMemory.AlignedAlloc((nuint)t_bytes, 64);
             }
             return (void*)t_block;

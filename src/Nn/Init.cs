@@ -12,17 +12,23 @@ public static class Init
     public static void LinearDefault(Tensor weight, Tensor? bias, RandomSource random)
     {
         float bound = 1f / MathF.Sqrt(weight.Count / weight.Shape[0]);
-        Fill(weight, values => random.FillUniform(values, -bound, bound));
-        if (bias is not null) Fill(bias, values => random.FillUniform(values, -bound, bound));
+        Fill(weight, random, values => random.FillUniform(values, -bound, bound));
+        if (bias is not null) Fill(bias, random, values => random.FillUniform(values, -bound, bound));
     }
 
     /// <summary>Normal values of the given deviation, cut off at ± 2.</summary>
     public static void TruncatedNormal(Tensor parameter, float deviation, RandomSource random) =>
-        Fill(parameter, values => random.FillTruncatedNormal(values, deviation));
+        Fill(parameter, random, values => random.FillTruncatedNormal(values, deviation));
 
     /// <summary>Normal values of the given deviation.</summary>
     public static void Normal(Tensor parameter, float deviation, RandomSource random) =>
-        Fill(parameter, values => random.FillNormal(values, deviation));
+        Fill(parameter, random, values => random.FillNormal(values, deviation));
+
+    private static void Fill(Tensor parameter, RandomSource random, SpanAction fill)
+    {
+        // Weights that come from a file take no memory before.
+        if (random != RandomSource.None) Fill(parameter, fill);
+    }
 
     private static void Fill(Tensor parameter, SpanAction fill)
     {

@@ -1,4 +1,6 @@
 using Lavt.Autograd;
+using Lavt.Kernels;
+using Lavt.Kernels.Cpu;
 using Lavt.Tensors;
 
 namespace Lavt.Nn;
@@ -83,24 +85,33 @@ public abstract class Module
 
     /// <summary>
     /// Makes this module and its children fit for inference alone: layers derive what they need from their weights, packed
-    /// or folded, and give the weights' own memory back. They can be neither trained nor saved afterwards.
+    /// or folded, and give the weights' own memory back. They can be neither trained nor saved afterwards. Weights that a file
+    /// holds open are read here, so that each is in memory twice for a moment only.
     /// </summary>
     /// <param name="products">
     /// The type whose products linear layers compute, F32 or BF16: with BF16 they keep their weights rounded and round their
     /// inputs; sums, biases and everything else stay F32.
     /// </param>
     /// <exception cref="PlatformNotSupportedException">BF16 was asked for and this machine has no such products.</exception>
-    public void KeepForInferenceOnly(DType products = DType.F32)
+    public virtual void KeepForInferenceOnly(DType products = DType.F32)
     {
+        if (products == DType.BF16) Bf16Gemm.ThrowIfMissing();
         SetTraining(false);
-        Release(products);
+        // Large ones first, so that no worker is left with one at the end.
+        ReleaseLoop loop = new([.. AllModules(products).OrderByDescending(entry => entry.Module._own.Sum(e => e.Value.Count))]);
+        Workers.Current.For(loop.Pieces, ref loop);
     }
 
-    /// <summary>Does the work of <see cref="KeepForInferenceOnly"/> for this module; overridden by layers that derive something.</summary>
+    /// <summary>The type of the products inside a module whose surroundings use <paramref name="products"/>; overridden by modules that need more.</summary>
+    protected virtual DType ProductsWithin(DType products) => products;
+
+    /// <summary>
+    /// Does the work of <see cref="KeepForInferenceOnly"/> for this module without its children, on any thread; overridden
+    /// by layers that derive something.
+    /// </summary>
     /// <param name="products">The type of products in linear layers.</param>
     protected virtual void Release(DType products)
     {
-        foreach ((_, Module child) in _children) child.Release(products);
     }
 
     /// <summary>Stops what cannot be done any more after <see cref="KeepForInferenceOnly"/>.</summary>
@@ -108,6 +119,12 @@ public abstract class Module
     {
         if (IsForInferenceOnly)
             throw new InvalidOperationException("the layer was kept for inference only, its weights are gone; load the model again to train or change it");
+    }
+
+    private IEnumerable<(Module Module, DType Products)> AllModules(DType products)
+    {
+        products = ProductsWithin(products);
+        return _children.SelectMany(entry => entry.Child.AllModules(products)).Prepend((this, products));
     }
 
     /// <summary>Registers a child under a name, which may contain dots where PyTorch nests containers.</summary>
@@ -121,7 +138,7 @@ public abstract class Module
     /// <summary>Makes and registers a parameter of zeros.</summary>
     protected Tensor AddParameter(string name, Shape shape)
     {
-        Tensor value = Tensor.Zeros(shape, t_double ? DType.F64 : DType.F32).Persist().RequireGradient();
+        Tensor value = Tensor.ZerosWhenUsed(shape, t_double ? DType.F64 : DType.F32).Persist().RequireGradient();
         _own.Add((name, value, true));
         return value;
     }
@@ -133,5 +150,18 @@ public abstract class Module
         value.Persist();
         _own.Add((name, value, false));
         return value;
+    }
+
+    private readonly struct ReleaseLoop((Module Module, DType Products)[] modules) : ILoopBody
+    {
+        public int Pieces => modules.Length;
+
+        public void Run(int index, int worker)
+        {
+            (Module module, DType products) = modules[index];
+            module.Release(products);
+            // What is used as it is.
+            foreach ((_, Tensor value, _) in module._own) value.Storage.Load();
+        }
     }
 }

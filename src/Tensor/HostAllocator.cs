@@ -3,21 +3,22 @@ using System.Runtime.InteropServices;
 namespace Lavt.Tensors;
 
 /// <summary>
-/// A caching allocator of 64-byte-aligned host memory. Freed blocks are kept by size class and handed out again, so that
-/// a training loop or repeated inference asks the operating system for nothing once it has run a step.
+/// An allocator of 64-byte-aligned host memory. It gets large regions from the operating system and hands out parts of them;
+/// parts that are given back join with free neighbours and serve requests of any size. A training loop or repeated inference
+/// asks the system for nothing once it has run a step, and holds little more than it has ever used at once.
 /// </summary>
-/// <remarks>
-/// Sizes are rounded up to 1/8 of their power of two (at most 12.5 % waste), which lets blocks of nearly equal sizes serve
-/// each other. Thread-safe.
-/// </remarks>
+/// <remarks>Thread-safe.</remarks>
 public static unsafe class HostAllocator
 {
     private const int Alignment = 64;
+
+    /// <summary>Pages that nobody has touched cost nothing, so regions may be larger than what is asked for.</summary>
+    private const long SmallestRegion = 128 << 20;
+
     private static readonly Lock Gate = new();
-    private static readonly Dictionary<long, Stack<nint>> Free = [];
+    private static readonly List<MemoryRegion> Regions = [];
     private static long s_inUse;
     private static long s_peak;
-    private static long s_cached;
     private static long s_systemAllocations;
 
     /// <summary>Bytes now in use.</summary>
@@ -25,9 +26,6 @@ public static unsafe class HostAllocator
 
     /// <summary>The largest number of bytes in use at once since the last <see cref="ResetPeak"/>.</summary>
     public static long PeakBytes => Interlocked.Read(ref s_peak);
-
-    /// <summary>Bytes kept for reuse.</summary>
-    public static long BytesCached => Interlocked.Read(ref s_cached);
 
     /// <summary>How often memory was asked of the operating system; constant in steady state.</summary>
     public static long SystemAllocations => Interlocked.Read(ref s_systemAllocations);
@@ -42,59 +40,67 @@ public static unsafe class HostAllocator
     /// <exception cref="OutOfMemoryException">The system has no such block left.</exception>
     public static nint Allocate(long bytes)
     {
-        long size = SizeClass(bytes);
+        nint size = Rounded(bytes);
         lock (Gate)
         {
+            nint block = 0;
+            // The oldest first: what was used once costs nothing more, and the last region stays untouched as far as possible.
+            for (int i = 0; block == 0 && i < Regions.Count; i++) block = Regions[i].Take(size);
+            if (block == 0) block = AddRegion(size).Take(size);
             s_inUse += size;
             s_peak = Math.Max(s_peak, s_inUse);
-            if (Free.TryGetValue(size, out Stack<nint>? blocks) && blocks.TryPop(out nint block))
-            {
-                s_cached -= size;
-                return block;
-            }
-            s_systemAllocations++;
-        }
-        try
-        {
-            return (nint)NativeMemory.AlignedAlloc((nuint)size, Alignment);
-        }
-        catch (OutOfMemoryException)
-        {
-            Trim();
-            return (nint)NativeMemory.AlignedAlloc((nuint)size, Alignment);
+            return block;
         }
     }
 
     /// <summary>Gives a block back; <paramref name="bytes"/> is what was asked for.</summary>
     public static void Release(nint block, long bytes)
     {
-        long size = SizeClass(bytes);
+        nint size = Rounded(bytes);
         lock (Gate)
         {
             s_inUse -= size;
-            s_cached += size;
-            if (!Free.TryGetValue(size, out Stack<nint>? blocks))
-                Free[size] = blocks = new Stack<nint>();
-            blocks.Push(block);
+            foreach (MemoryRegion region in Regions)
+            {
+                if (!region.Holds(block)) continue;
+                region.Give(block, size);
+                return;
+            }
         }
     }
 
-    /// <summary>Returns all cached blocks to the operating system.</summary>
+    /// <summary>Returns the regions of which nothing is in use to the operating system.</summary>
     public static void Trim()
     {
         lock (Gate)
         {
-            foreach (Stack<nint> blocks in Free.Values)
-                while (blocks.TryPop(out nint block)) NativeMemory.AlignedFree((void*)block);
-            s_cached = 0;
+            foreach (MemoryRegion region in Regions)
+                if (region.IsFree) NativeMemory.AlignedFree((void*)region.Address);
+            Regions.RemoveAll(region => region.IsFree);
         }
     }
 
-    /// <summary>The size of the block that serves a request of <paramref name="bytes"/> bytes.</summary>
-    internal static long SizeClass(long bytes)
+    private static nint Rounded(long bytes) => (nint)((Math.Max(1, bytes) + Alignment - 1) / Alignment * Alignment);
+
+    private static MemoryRegion AddRegion(nint wanted)
     {
-        if (bytes <= 512) return 512;
-        long step = Math.Max(64, (long)(System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)bytes) >> 4));
-        return (bytes + step - 1) / step * step;
+        long held = 0;
+        foreach (MemoryRegion other in Regions) held += other.Size;
+        nint size = (nint)Math.Max(wanted, Rounded(Math.Max(SmallestRegion, held / 2)));
+        void* memory;
+        try
+        {
+            memory = NativeMemory.AlignedAlloc((nuint)size, Alignment);
+        }
+        catch (OutOfMemoryException)
+        {
+            Trim();
+            size = wanted;
+            memory = NativeMemory.AlignedAlloc((nuint)size, Alignment);
+        }
+        s_systemAllocations++;
+        MemoryRegion region = new((nint)memory, size);
+        Regions.Add(region);
+        return region;
     }
 }

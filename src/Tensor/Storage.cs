@@ -5,9 +5,15 @@ namespace Lavt.Tensors;
 /// needs the numbers holds one reference, and the memory is free for reuse when the last of them lets go. A block that
 /// no scope ever owned lives until the garbage collector finds it unreachable.
 /// </summary>
+/// <remarks>
+/// Memory may be taken when it is first needed: a model whose weights come from a file never touches those that it was
+/// built with, and a weight that is packed at once is read, packed and given back before the next one.
+/// </remarks>
 public sealed class Storage
 {
     private readonly long _bytes;
+    private readonly Lock? _filling;
+    private Action<nint>? _fill;
     private nint _data;
     private int _references;
     private bool _isTold;
@@ -21,6 +27,16 @@ public sealed class Storage
         Device = device;
     }
 
+    /// <summary>Host memory that is taken when it is first needed.</summary>
+    /// <param name="bytes">The size.</param>
+    /// <param name="fill">Sets all numbers, given the address of the first byte; what it throws reaches who needed them.</param>
+    internal Storage(long bytes, Action<nint> fill)
+    {
+        _bytes = bytes;
+        _fill = fill;
+        _filling = new Lock();
+    }
+
     /// <summary>Frees what no scope owned.</summary>
     ~Storage() => Free();
 
@@ -32,7 +48,7 @@ public sealed class Storage
 
     /// <summary>The address of the first byte.</summary>
     /// <exception cref="ObjectDisposedException">The memory was already given back.</exception>
-    public nint Data => _data != 0 ? _data : throw new ObjectDisposedException(nameof(Tensor),
+    public nint Data => _data != 0 ? _data : Load() ? _data : throw new ObjectDisposedException(nameof(Tensor),
         "the tensor's memory was given back at the end of the MemoryScope that it was made in; return it through MemoryScope.Return or call Tensor.Persist() inside the scope");
 
     /// <summary>How many scopes and tape entries hold this block.</summary>
@@ -53,6 +69,30 @@ public sealed class Storage
         if (_isTold || _bytes == 0) return;
         _isTold = true;
         GC.AddMemoryPressure(_bytes);
+    }
+
+    /// <summary>Takes and fills memory that was not needed so far.</summary>
+    /// <returns>False if the memory was given back.</returns>
+    internal bool Load()
+    {
+        if (_filling is null || _data != 0) return _data != 0;
+        lock (_filling)
+        {
+            if (_data != 0 || _fill is null) return _data != 0;
+            nint data = HostAllocator.Allocate(_bytes);
+            try
+            {
+                _fill(data);
+            }
+            catch
+            {
+                HostAllocator.Release(data, _bytes);
+                throw;
+            }
+            _fill = null;
+            Volatile.Write(ref _data, data);
+            return true;
+        }
     }
 
     internal void Retain() => Interlocked.Increment(ref _references);
@@ -82,6 +122,7 @@ public sealed class Storage
 
     private void Free()
     {
+        _fill = null;
         nint data = Interlocked.Exchange(ref _data, 0);
         if (data == 0) return;
         HostAllocator.Release(data, _bytes);

@@ -63,6 +63,13 @@ public sealed unsafe class Tensor
         return tensor;
     }
 
+    /// <summary>A tensor of zeros on the CPU whose memory is taken when it is first used.</summary>
+    public static Tensor ZerosWhenUsed(Shape shape, DType dtype = DType.F32)
+    {
+        long bytes = Math.Max(1, shape.Count) * dtype.Size();
+        return FilledWhenUsed(shape, dtype, data => NativeMemory.Clear((void*)data, (nuint)bytes));
+    }
+
     /// <summary>A tensor that holds a copy of <paramref name="values"/>.</summary>
     /// <exception cref="ArgumentException">The number of values is not that of <paramref name="shape"/>.</exception>
     public static Tensor From<T>(ReadOnlySpan<T> values, Shape shape)
@@ -207,6 +214,14 @@ public sealed unsafe class Tensor
     public override string ToString() => $"{DType}{Shape} on {Device}";
 
     internal Strides CopyOfStrides() => _strides;
+
+    /// <summary>A tensor whose memory is taken, and set by <paramref name="fill"/>, when it is first used.</summary>
+    internal static Tensor FilledWhenUsed(Shape shape, DType dtype, Action<nint> fill)
+    {
+        Storage storage = new(Math.Max(1, shape.Count) * dtype.Size(), fill);
+        MemoryScope.Own(storage);
+        return new Tensor(storage, shape, dtype, Strides.Contiguous(shape), 0);
+    }
 
     /// <summary>Takes over the memory of another tensor of the same shape and type instead of copying it; the own memory is given back.</summary>
     internal void Adopt(Tensor source)

@@ -91,6 +91,11 @@ internal unsafe struct GemmOutput
         job.ResidualRowStride = _epilogue.ResidualStride;
     }
 
+    /// <summary>Calls for the places of a rectangle of results.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void Prefetch(nint row, int rows, int column, int width) =>
+        Prefetch(_c + (row * _stride) + column, _stride, rows, width);
+
     /// <summary>Finishes a tile whose sums are complete.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void Finish<V>(ref readonly TileJob job, nint row, int rows, int column)

@@ -5,21 +5,27 @@ namespace Lavt.Kernels.Cpu;
 
 /// <summary>
 /// The 3x3 convolution with transformed weights (<see cref="WinogradWeights"/>). Tiles of the pictures are done in blocks: first
-/// their inputs are transformed, then each panel of output channels gets its 36 matrix products, whose results stay in the
+/// their inputs are transformed, then each panel of output channels gets its 49 matrix products, whose results stay in the
 /// cache until they are transformed back.
 /// </summary>
 internal static unsafe class WinogradForward
 {
-    /// <summary>So many tiles that the 36 products of a panel of 32 channels fit the second cache (0.6 MB).</summary>
-    private const int TilesPerBlock = 132;
+    /// <summary>
+    /// The transformed inputs (9 MB for 640 channels) stay in the third cache, a panel's products (0.45 MB) in the second.
+    /// From 48 to 96 tiles the time is the same within 2 %; more overflow small caches, fewer read the weights too often.
+    /// </summary>
+    private const int TilesPerBlock = 72;
+
+    /// <summary>Channels whose weights of one panel stay in the first cache while all tiles use them.</summary>
+    private const int LongestBlock = 128;
 
     /// <summary>
-    /// Shorter than elsewhere, for the transform back multiplies the rounding errors: 512 gives up to 2e-6 instead of 1e-6 and
-    /// saves 2 % of the time.
+    /// Shorter than elsewhere, for the transform back multiplies the rounding errors: longer sums save no time, and shorter ones
+    /// take 2 % more and err by 10 % less.
     /// </summary>
-    private const int LongestSum = 128;
+    private const int LongestSum = 64;
 
-    /// <summary>Floats between planes that keep them from falling onto the same lines of the first cache.</summary>
+    /// <summary>Floats between planes of sums that keep them from falling onto the same lines of the first cache.</summary>
     private const int PlaneGap = 48;
 
     /// <summary>y = epilogue(x * weights); <paramref name="inputs"/> is a multiple of 16.</summary>
@@ -27,11 +33,10 @@ internal static unsafe class WinogradForward
         float* x, int batch, int height, int width, int inputs, float* weights, int outputs, float* y, in Epilogue epilogue)
     {
         if (batch == 0 || height == 0 || width == 0) return;
-        Grid grid = new(height, width);
+        WinogradGrid grid = new(height, width);
         nint tiles = (nint)batch * grid.TilesPerPicture;
-        int blocks = SimdLoop.Pieces(tiles, TilesPerBlock), panelWidth = CpuInfo.VectorBits / 16;
-        nint plane = ((nint)SimdLoop.Pieces(tiles, blocks) * inputs) + PlaneGap;
-        long bytes = Winograd.Products * plane * sizeof(float);
+        int blocks = SimdLoop.Pieces(tiles, TilesPerBlock);
+        long bytes = new WinogradOperand(SimdLoop.Pieces(tiles, blocks), inputs, LongestBlock).Bytes;
         nint transformed = HostAllocator.Allocate(bytes);
         try
         {
@@ -39,20 +44,17 @@ internal static unsafe class WinogradForward
             {
                 nint first = tiles * block / blocks;
                 int count = (int)((tiles * (block + 1) / blocks) - first);
-                InputBody input = new() { X = x, Grid = grid, Channels = inputs, FirstTile = first, Transformed = (float*)transformed, Plane = plane };
-                SimdLoop.For(count, input);
+                WinogradOperand left = new(count, inputs, LongestBlock) { Data = (float*)transformed };
+                SimdLoop.For(count, new WinogradInput { X = x, Grid = grid, FirstTile = first, Transformed = left });
                 PanelBody panel = new()
                 {
                     Grid = grid,
                     FirstTile = first,
-                    Tiles = count,
-                    Inputs = inputs,
-                    Transformed = (float*)transformed,
-                    Plane = plane,
+                    Left = left,
                     Weights = weights,
                     Output = new GemmOutput(y, outputs, outputs, in epilogue),
                 };
-                SimdLoop.For(SimdLoop.Pieces(outputs, panelWidth), panel);
+                SimdLoop.For(SimdLoop.Pieces(outputs, Winograd.PanelWidth), panel);
             }
         }
         finally
@@ -61,209 +63,118 @@ internal static unsafe class WinogradForward
         }
     }
 
-    /// <summary>How tiles cover a picture; those at the right and at the bottom may reach beyond it.</summary>
-    private readonly struct Grid(int height, int width)
-    {
-        private readonly int _columns = (width + Winograd.Outputs - 1) / Winograd.Outputs;
-
-        public int Height => height;
-
-        public int Width => width;
-
-        public int TilesPerPicture => (height + Winograd.Outputs - 1) / Winograd.Outputs * _columns;
-
-        /// <summary>The picture of a tile and its first output pixel.</summary>
-        public (nint Picture, int Y, int X) Locate(nint tile)
-        {
-            int rest = (int)(tile % TilesPerPicture);
-            return (tile / TilesPerPicture, rest / _columns * Winograd.Outputs, rest % _columns * Winograd.Outputs);
-        }
-    }
-
-    /// <summary>Transforms the input of one tile: one row of each of the 36 left operands.</summary>
-    private struct InputBody : ISimdLoopBody
-    {
-        public float* X;
-        public Grid Grid;
-        public int Channels;
-        public nint FirstTile;
-
-        /// <summary>[36, tiles, channels].</summary>
-        public float* Transformed;
-
-        public nint Plane;
-
-        public readonly void Run<V>(int index, int worker)
-            where V : struct, ISimd<V>
-        {
-            (nint picture, int y, int x) = Grid.Locate(FirstTile + index);
-            float* source = X + (((((picture * Grid.Height) + y - 1) * Grid.Width) + x - 1) * Channels);
-            nint rowStride = (nint)Grid.Width * Channels;
-            if (y == 0 || x == 0 || y + Winograd.Inputs - 1 > Grid.Height || x + Winograd.Inputs - 1 > Grid.Width)
-            {
-                source = CopyWithBorder(picture, y - 1, x - 1);
-                rowStride = Winograd.Inputs * Channels;
-            }
-            Transform<V>(source, rowStride, Channels, Transformed + ((nint)index * Channels), Plane);
-        }
-
-        public readonly KernelWork Describe(int pieces) => new(
-            $"Winograd.Input {Grid.Height} x {Grid.Width} x {Channels}",
-            Bytes: sizeof(float) * (double)pieces * Channels * ((Winograd.Outputs * Winograd.Outputs) + Winograd.Products));
-
-        /// <summary>A tile that reaches beyond the picture, with zeros there.</summary>
-        private readonly float* CopyWithBorder(nint picture, int y, int x)
-        {
-            float* tile = (float*)Workers.Scratch((long)Winograd.Products * Channels * sizeof(float)), pixel = tile;
-            for (int i = y; i < y + Winograd.Inputs; i++)
-            {
-                for (int j = x; j < x + Winograd.Inputs; j++, pixel += Channels)
-                {
-                    Span<float> target = new(pixel, Channels);
-                    bool inside = i >= 0 && i < Grid.Height && j >= 0 && j < Grid.Width;
-                    if (inside) new Span<float>(X + (((((picture * Grid.Height) + i) * Grid.Width) + j) * Channels), Channels).CopyTo(target);
-                    else target.Clear();
-                }
-            }
-            return tile;
-        }
-
-        [SkipLocalsInit]
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static void Transform<V>(float* source, nint rowStride, nint channels, float* target, nint plane)
-            where V : struct, ISimd<V>
-        {
-            const int N = Winograd.Inputs;
-            float* half = stackalloc float[Winograd.Products * V.Width];
-            for (nint c = 0; c < channels; c += V.Width)
-            {
-                for (int i = 0; i < N; i++)
-                    TransformLine<V>(source + (i * rowStride) + c, channels, half + (i * N * V.Width), V.Width);
-                for (int j = 0; j < N; j++)
-                    TransformLine<V>(half + (j * V.Width), N * V.Width, target + (j * plane) + c, N * plane);
-            }
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void TransformLine<V>(float* source, nint step, float* target, nint targetStep)
-            where V : struct, ISimd<V>
-        {
-            V d0 = V.Load(source), d1 = V.Load(source + step), d2 = V.Load(source + (2 * step));
-            V d3 = V.Load(source + (3 * step)), d4 = V.Load(source + (4 * step)), d5 = V.Load(source + (5 * step));
-            Winograd.TransformInput(ref d0, ref d1, ref d2, ref d3, ref d4, ref d5);
-            V.Store(d0, target);
-            V.Store(d1, target + targetStep);
-            V.Store(d2, target + (2 * targetStep));
-            V.Store(d3, target + (3 * targetStep));
-            V.Store(d4, target + (4 * targetStep));
-            V.Store(d5, target + (5 * targetStep));
-        }
-    }
-
     /// <summary>One panel of output channels for one block of tiles.</summary>
     private struct PanelBody : ISimdLoopBody
     {
-        public Grid Grid;
+        public WinogradGrid Grid;
         public nint FirstTile;
-        public int Tiles;
-        public int Inputs;
-        public float* Transformed;
-        public nint Plane;
+        public WinogradOperand Left;
         public float* Weights;
         public GemmOutput Output;
 
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {
-            int panelWidth = GemmTile.PanelWidth<V>();
-            nint sumPlane = ((nint)Tiles * panelWidth) + PlaneGap;
-            nint pixels = Winograd.Outputs * Winograd.Outputs * panelWidth;
+            nint sumPlane = ((nint)Left.Tiles * Winograd.PanelWidth) + PlaneGap, weightPlane = (nint)Left.Channels * Winograd.PanelWidth;
+            nint pixels = Winograd.Outputs * Winograd.Outputs * Winograd.PanelWidth;
             float* sums = (float*)Workers.Scratch(((Winograd.Products * sumPlane) + pixels) * sizeof(float));
-            float* weights = Weights + ((nint)index * Winograd.Products * Inputs * panelWidth);
+            float* weights = Weights + (index * Winograd.Products * weightPlane);
             for (int product = 0; product < Winograd.Products; product++)
-                Multiply<V>(Transformed + (product * Plane), weights + ((nint)product * Inputs * panelWidth), sums + (product * sumPlane));
-            for (int tile = 0; tile < Tiles; tile++)
-                StoreTile<V>(sums + (tile * panelWidth), sumPlane, sums + (Winograd.Products * sumPlane), FirstTile + tile, index * panelWidth);
+                Multiply<V>(product * Left.Plane, weights + (product * weightPlane), sums + (product * sumPlane));
+            float* tilePixels = sums + (Winograd.Products * sumPlane);
+            for (int tile = 0; tile < Left.Tiles; tile++)
+                StoreTile<V>(sums + (tile * Winograd.PanelWidth), sumPlane, tilePixels, tile, index * Winograd.PanelWidth);
         }
 
         public readonly KernelWork Describe(int pieces)
         {
-            double outputs = pieces * (CpuInfo.VectorBits / 16), products = Winograd.Products, pixels = Winograd.Outputs * Winograd.Outputs;
+            double outputs = pieces * Winograd.PanelWidth, products = Winograd.Products, pixels = Winograd.Outputs * Winograd.Outputs;
             return new KernelWork(
-                $"Winograd {Grid.Height} x {Grid.Width}, {Inputs} -> {outputs}{Output.Description}",
-                2 * products * Tiles * Inputs * outputs,
-                sizeof(float) * ((products * Inputs * (Tiles + outputs)) + (pixels * Tiles * outputs * Output.Passes)));
+                $"Winograd {Grid.Height} x {Grid.Width}, {Left.Channels} -> {outputs}{Output.Description}",
+                2 * products * Left.Tiles * Left.Channels * outputs,
+                sizeof(float) * ((products * Left.Channels * (Left.Tiles + outputs)) + (pixels * Left.Tiles * outputs * Output.Passes)));
         }
 
-        /// <summary>One of the 36 products: [tiles, inputs] by [inputs, panel width].</summary>
+        /// <summary>One of the 49 products: [tiles, inputs] by [inputs, panel width].</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Multiply<V>(float* left, float* right, float* sums)
+        private readonly void Multiply<V>(nint plane, float* right, float* sums)
             where V : struct, ISimd<V>
         {
-            int panelWidth = GemmTile.PanelWidth<V>();
-            TileJob job = new()
+            int groups = (Left.Tiles + GemmTile.RowsFor<V>() - 1) / GemmTile.RowsFor<V>(), parts = Winograd.PanelWidth / GemmTile.PanelWidth<V>();
+            for (int block = 0; block < Left.Blocks; block++)
             {
-                ARowStride = Inputs,
-                AStepStride = 1,
-                BStepStride = panelWidth,
-                Taps = 1,
-                CRowStride = panelWidth,
-                AddendRowStride = panelWidth,
-            };
-            int blocks = (Inputs + LongestSum - 1) / LongestSum, groups = (Tiles + GemmTile.RowsFor<V>() - 1) / GemmTile.RowsFor<V>();
-            for (int block = 0; block < blocks; block++)
-            {
-                int step = GemmPack.TileRow(block, blocks, Inputs);
-                job.Steps = GemmPack.TileRow(block + 1, blocks, Inputs) - step;
-                job.B = right + ((nint)step * panelWidth);
+                int channels = Left.FirstChannel(block + 1) - Left.FirstChannel(block), sumsPerBlock = (channels + LongestSum - 1) / LongestSum;
+                WinogradJob job = new()
+                {
+                    A = Left.Block(block) + plane,
+                    ARowStride = channels,
+                    AStepStride = 1,
+                    Sums = sumsPerBlock,
+                    Steps = channels / sumsPerBlock,
+                    C = sums,
+                    Accumulate = block > 0,
+                };
+                float* next = right + ((nint)channels * Winograd.PanelWidth);
+                job.Second = new() { Position = next, Stride = (Winograd.PanelWidth + (groups * parts) - 1) / (groups * parts) };
                 for (int group = 0; group < groups; group++)
                 {
-                    int row = GemmPack.TileRow(group, groups, Tiles);
-                    job.A = left + ((nint)row * Inputs) + step;
-                    job.C = sums + ((nint)row * panelWidth);
-                    job.Addend = block == 0 ? null : job.C;
-                    GemmTile.Run<V>(GemmPack.TileRow(group + 1, groups, Tiles) - row, in job);
+                    int rows = GemmPack.TileRow(group + 1, groups, Left.Tiles) - GemmPack.TileRow(group, groups, Left.Tiles);
+                    job.First = new() { Position = job.A + ((nint)rows * channels), Stride = (rows + parts - 1) / parts };
+                    for (int column = 0; column < Winograd.PanelWidth; column += GemmTile.PanelWidth<V>())
+                    {
+                        job.B = right + column;
+                        WinogradTile.Run<V>(rows, in job);
+                        job.C += GemmTile.PanelWidth<V>();
+                        job.First.Position += job.First.Stride * channels;
+                        job.Second.Position += job.Second.Stride * channels;
+                    }
+                    job.A += (nint)rows * channels;
+                    job.C += (rows - 1) * Winograd.PanelWidth;
                 }
+                right = next;
             }
         }
 
         /// <summary>Transforms the sums of a tile back and stores those of its pixels that the picture has.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void StoreTile<V>(float* sums, nint sumPlane, float* pixels, nint tile, int column)
+        private readonly void StoreTile<V>(float* sums, nint sumPlane, float* pixels, int tile, int column)
             where V : struct, ISimd<V>
         {
-            int panelWidth = GemmTile.PanelWidth<V>();
-            for (int half = 0; half < panelWidth; half += V.Width) Transform<V>(sums + half, sumPlane, pixels + half, panelWidth);
-            (nint picture, int y, int x) = Grid.Locate(tile);
-            int rows = Math.Min(Winograd.Outputs, Grid.Height - y), columns = Math.Min(Winograd.Outputs, Grid.Width - x);
-            for (int i = 0; i < rows; i++)
-            {
-                nint pixel = (((picture * Grid.Height) + y + i) * Grid.Width) + x;
-                Output.Finish<V>(pixels + (i * Winograd.Outputs * panelWidth), panelWidth, pixel, columns, column, panelWidth);
-            }
+            if (tile + 1 < Left.Tiles) Prefetch(tile + 1, column);
+            for (int part = 0; part < Winograd.PanelWidth; part += V.Width) Transform<V>(sums + part, sumPlane, pixels + part);
+            (nint pixel, int rows, int columns) = Locate(tile);
+            for (int i = 0; i < rows; i++, pixel += Grid.Width, pixels += Winograd.Outputs * Winograd.PanelWidth)
+                Output.Finish<V>(pixels, Winograd.PanelWidth, pixel, columns, column, Winograd.PanelWidth);
+        }
+
+        /// <summary>Calls for the places of the next tile's pixels, which takes half of the time off the way back.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private readonly void Prefetch(int tile, int column)
+        {
+            (nint pixel, int rows, int columns) = Locate(tile);
+            for (int i = 0; i < rows; i++, pixel += Grid.Width) Output.Prefetch(pixel, columns, column, Winograd.PanelWidth);
+        }
+
+        /// <summary>The first pixel of a tile and how many rows and columns of pixels it has in the picture.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private readonly (nint Pixel, int Rows, int Columns) Locate(int tile)
+        {
+            (nint picture, int y, int x) = Grid.Locate(FirstTile + tile);
+            nint pixel = (((picture * Grid.Height) + y) * Grid.Width) + x;
+            return (pixel, Math.Min(Winograd.Outputs, Grid.Height - y), Math.Min(Winograd.Outputs, Grid.Width - x));
         }
 
         [SkipLocalsInit]
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static void Transform<V>(float* sums, nint plane, float* pixels, nint pixelStride)
+        private static void Transform<V>(float* sums, nint plane, float* pixels)
             where V : struct, ISimd<V>
         {
             const int N = Winograd.Inputs, M = Winograd.Outputs;
             float* half = stackalloc float[N * M * V.Width];
-            for (int i = 0; i < N; i++) TransformLine<V>(sums + (i * N * plane), plane, half + (i * M * V.Width), V.Width);
-            for (int j = 0; j < M; j++) TransformLine<V>(half + (j * V.Width), M * V.Width, pixels + (j * pixelStride), M * pixelStride);
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void TransformLine<V>(float* source, nint step, float* target, nint targetStep)
-            where V : struct, ISimd<V>
-        {
-            V m0 = V.Load(source), m1 = V.Load(source + step), m2 = V.Load(source + (2 * step)), m3 = V.Load(source + (3 * step));
-            Winograd.TransformSums(ref m0, ref m1, ref m2, ref m3, V.Load(source + (4 * step)), V.Load(source + (5 * step)));
-            V.Store(m0, target);
-            V.Store(m1, target + targetStep);
-            V.Store(m2, target + (2 * targetStep));
-            V.Store(m3, target + (3 * targetStep));
+            for (int i = 0; i < N; i++)
+                Winograd.TransformSums<V>(sums + (i * N * plane), plane, half + (i * M * V.Width), V.Width);
+            for (int j = 0; j < M; j++)
+                Winograd.TransformSums<V>(half + (j * V.Width), M * V.Width, pixels + (j * Winograd.PanelWidth), M * Winograd.PanelWidth);
         }
     }
 }

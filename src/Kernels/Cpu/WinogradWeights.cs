@@ -4,19 +4,17 @@ using System.Runtime.CompilerServices;
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// Transforms the weights of a 3x3 convolution and packs them as [panels of output channels, 36 products, input channels,
+/// Transforms the weights of a 3x3 convolution and packs them as [panels of output channels, 49 products, input channels,
 /// panel width]; the output channels of the last panel are filled up with zeros.
 /// </summary>
 internal static unsafe class WinogradWeights
 {
     private const int ChannelsPerPiece = 32;
+    private const int Width = Winograd.PanelWidth;
 
-    /// <summary>The bytes that <see cref="Pack"/> fills, at any vector width.</summary>
-    public static long Bytes(int inputs, int outputs)
-    {
-        int width = CpuInfo.VectorBits / 16;
-        return ((long)outputs + width - 1) / width * width * Winograd.Products * inputs * sizeof(float);
-    }
+    /// <summary>The bytes that <see cref="Pack"/> fills.</summary>
+    public static long Bytes(int inputs, int outputs) =>
+        (long)SimdLoop.Pieces(outputs, Width) * Width * Winograd.Products * inputs * sizeof(float);
 
     /// <summary>
     /// Packs a weight [<paramref name="cout"/>, <paramref name="cin"/>, 3, 3]; for the gradient of the data, turned round in
@@ -33,10 +31,9 @@ internal static unsafe class WinogradWeights
             Outputs = forData ? cin : cout,
             InputStride = forData ? (nint)cin * 9 : 9,
             OutputStride = forData ? 9 : (nint)cin * 9,
-            Width = CpuInfo.VectorBits / 16,
         };
         loop.Pieces = SimdLoop.Pieces(loop.Inputs, ChannelsPerPiece);
-        Workers.Current.For(SimdLoop.Pieces(loop.Outputs, loop.Width) * loop.Pieces, ref loop);
+        Workers.Current.For(SimdLoop.Pieces(loop.Outputs, Width) * loop.Pieces, ref loop);
     }
 
     /// <summary>Packs a few input channels for one panel.</summary>
@@ -49,7 +46,6 @@ internal static unsafe class WinogradWeights
         public int Outputs;
         public nint InputStride;
         public nint OutputStride;
-        public int Width;
         public int Pieces;
 
         public readonly void Run(int index, int worker)

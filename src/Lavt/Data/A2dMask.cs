@@ -10,6 +10,9 @@ namespace Lavt.Data;
 /// </remarks>
 public static class A2dMask
 {
+    /// <summary>Whether libhdf5 is installed.</summary>
+    public static bool IsSupported => Hdf5Library.IsInstalled;
+
     /// <summary>Reads the mask of one actor.</summary>
     /// <param name="path">The file of the frame.</param>
     /// <param name="instance">The number of the actor.</param>
@@ -38,5 +41,29 @@ public static class A2dMask
         }
 
         DataException Broken(string text, string advice) => new(new DataProblem(path, place, text), advice);
+    }
+
+    /// <summary>Writes the masks of a frame as the data set has them.</summary>
+    /// <param name="path">The file to write.</param>
+    /// <param name="instances">The number of each actor.</param>
+    /// <param name="masks">The mask of each actor, all of one size.</param>
+    /// <exception cref="IOException">The file could not be written.</exception>
+    /// <exception cref="DllNotFoundException">libhdf5 is not installed; the message says how to get it.</exception>
+    public static void Write(string path, IReadOnlyList<long> instances, IReadOnlyList<Mask> masks)
+    {
+        ArgumentNullException.ThrowIfNull(instances);
+        ArgumentNullException.ThrowIfNull(masks);
+        ArgumentOutOfRangeException.ThrowIfZero(masks.Count, "masks.Count");
+        ArgumentOutOfRangeException.ThrowIfNotEqual(masks.Count, instances.Count, "masks.Count");
+        (int rows, int columns) = (masks[0].Rows, masks[0].Columns);
+        byte[] values = new byte[masks.Count * rows * columns];
+        for (int i = 0; i < values.Length; i++)
+        {
+            (int rest, int y) = Math.DivRem(i, rows);
+            (int mask, int x) = Math.DivRem(rest, columns);
+            values[i] = masks[mask].Pixels[y * columns + x];
+        }
+        int[] shape = masks.Count == 1 ? [columns, rows] : [masks.Count, columns, rows];
+        Hdf5Writer.Write(path, ("instance", [.. instances.Select(number => (double)number)]), ("reMask", values, shape));
     }
 }

@@ -1,15 +1,15 @@
 namespace Lavt.Data;
 
-/// <summary>What <see cref="DataVerifier"/> saw.</summary>
+/// <summary>What <see cref="Verifier"/> saw.</summary>
 public sealed record DataReport
 {
-    /// <summary>The number of samples (objects) of each split, in the order of their first appearance.</summary>
+    /// <summary>The number of samples (objects, videos or clips) of each split, in the order of their first appearance.</summary>
     public required IReadOnlyList<(string Split, int Samples)> Splits { get; init; }
 
     /// <summary>The number of samples that could be looked up.</summary>
     public required int Samples { get; init; }
 
-    /// <summary>The number of different pictures.</summary>
+    /// <summary>The number of different pictures, or of frames; of clips where only a few frames of each are read.</summary>
     public required int Pictures { get; init; }
 
     /// <summary>The number of sentences.</summary>

@@ -4,10 +4,12 @@ namespace Lavt.Demo;
 internal static class DemoVocabulary
 {
     /// <summary>One piece a line.</summary>
-    public static string Text()
+    /// <param name="more">Words beside those of still scenes.</param>
+    public static string Text(params string[] more)
     {
         List<string> pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "a", "one", "object", "on", "at", "in", "left", "right", "top", "bottom", "middle"];
         pieces.AddRange(Enum.GetNames<SceneSize>().Concat(Enum.GetNames<SceneColor>()).Concat(Enum.GetNames<SceneShape>()).Select(name => name.ToLowerInvariant()));
+        pieces.AddRange(more);
         string[] letters = [.. Enumerable.Range('a', 26).Concat(Enumerable.Range('0', 10)).Select(letter => ((char)letter).ToString())];
         pieces.AddRange(letters);
         pieces.AddRange(letters.Select(letter => "##" + letter));

@@ -10,16 +10,21 @@ internal sealed class ScenePainter(RandomSequence random)
     private const int Samples = 4;
 
     /// <summary>A square picture of a scene on a pale, slightly uneven ground.</summary>
-    public Picture Paint(List<SceneObject> scene, int size)
+    public Picture Paint(IEnumerable<SceneObject> scene, int size) => Paint(scene, Ground(size));
+
+    /// <summary>A picture of a scene on a ground, which is left as it is.</summary>
+    public static Picture Paint(IEnumerable<SceneObject> scene, Picture ground)
     {
-        Picture picture = new(size, size);
-        PaintGround(picture);
+        Picture picture = new(ground.Rows, ground.Columns);
+        ground.Pixels.CopyTo(picture.Pixels);
         foreach (SceneObject item in scene) PaintObject(picture, item);
         return picture;
     }
 
-    private void PaintGround(Picture picture)
+    /// <summary>A pale, slightly uneven ground.</summary>
+    public Picture Ground(int size)
     {
+        Picture picture = new(size, size);
         double light = random.Between(165, 225), across = random.Between(-25, 25), down = random.Between(-25, 25);
         double warm = random.Between(-6, 6);
         Span<byte> pixels = picture.Pixels;
@@ -33,6 +38,7 @@ internal sealed class ScenePainter(RandomSequence random)
                 pixels[i + 2] = (byte)Math.Clamp(grey - warm, 0, 255);
             }
         }
+        return picture;
     }
 
     private static void PaintObject(Picture picture, SceneObject item)

@@ -22,9 +22,9 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
         ArgumentNullException.ThrowIfNull(options);
         if (options.Weights.Resume.Length == 0)
             throw new OptionException("--resume", "no checkpoint was given; name the file of the trained weights");
-        // What is read from the file is dropped as soon as the model has copied it.
+        // Each weight is read from the file when it is packed, and given back at once.
         using MemoryScope scope = MemoryScope.Begin();
-        LavtCheckpoint checkpoint = Read(options.Weights.Resume);
+        using LavtCheckpoint checkpoint = LavtCheckpoint.Open(Existing(options.Weights.Resume));
         options = options with
         {
             Model = ModelInference.Infer(checkpoint, options.Model, options.Given),
@@ -36,9 +36,9 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
         return new TrainedModel(model, options);
     }
 
-    /// <summary>Reads the file that <c>--resume</c> names.</summary>
-    internal static LavtCheckpoint Read(string file, bool withOptimizer = false) => File.Exists(file)
-        ? LavtCheckpoint.Read(file, withOptimizer)
+    /// <summary>The name of the file that <c>--resume</c> names, if there is one.</summary>
+    internal static string Existing(string file) => File.Exists(file)
+        ? file
         : throw new WeightFileException(file, "there is no such file; name a checkpoint with --resume");
 
     /// <summary>Copies a checkpoint's weights into a model, BERT's included.</summary>

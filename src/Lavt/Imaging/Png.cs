@@ -10,6 +10,10 @@ public static unsafe class Png
 {
     private const uint MaxSide = 1 << 20;
     private const int MaxChunkBytes = 64 << 20;
+    private const int DefaultCompression = -1;
+
+    /// <summary>zlib's level for photographs: they take three times as long at its default, and become a few percent smaller.</summary>
+    private const int PictureCompression = 3;
 
     private static ReadOnlySpan<byte> Signature => [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A];
 
@@ -84,7 +88,7 @@ public static unsafe class Png
     public static byte[] Encode(Picture picture)
     {
         ArgumentNullException.ThrowIfNull(picture);
-        return Encode(picture.Pixels, picture.Rows, picture.Columns, Spng.ColorRgb, []);
+        return Encode(picture.Pixels, picture.Rows, picture.Columns, Spng.ColorRgb, [], PictureCompression);
     }
 
     /// <summary>Encodes a mask as an 8-bit grey file: 0 stays 0, everything else becomes 255.</summary>
@@ -169,7 +173,7 @@ public static unsafe class Png
         }
     }
 
-    private static byte[] Encode(ReadOnlySpan<byte> pixels, int rows, int columns, byte colorType, ReadOnlySpan<byte> palette)
+    private static byte[] Encode(ReadOnlySpan<byte> pixels, int rows, int columns, byte colorType, ReadOnlySpan<byte> palette, int compression = DefaultCompression)
     {
         const string Name = "PNG encoder";
         nint context = Open(Spng.EncoderContext);
@@ -178,6 +182,7 @@ public static unsafe class Png
         {
             Spng.Header header = new() { Width = (uint)columns, Height = (uint)rows, BitDepth = 8, ColorType = colorType };
             Check(Spng.SetOption(context, Spng.OptionEncodeToBuffer, 1), Name);
+            Check(Spng.SetOption(context, Spng.OptionCompressionLevel, compression), Name);
             Check(Spng.SetHeader(context, &header), Name);
             if (palette.Length > 0) SetPalette(context, palette);
             fixed (byte* source = pixels)

@@ -10,6 +10,7 @@ internal static unsafe partial class Spng
     public const int FormatRgb8 = 4;
     public const int FormatPng = 256;
     public const int Finalize = 2;
+    public const int OptionCompressionLevel = 2;
     public const int OptionEncodeToBuffer = 12;
     public const int ErrorEndOfFile = -1;
     public const byte ColorGrey = 0;

@@ -19,7 +19,7 @@ internal sealed class ConvNormRelu
         Convolution = new Conv3x3(input, output, random);
         Norm = new BatchNorm(output);
         _folded = new FoldedConvolution(Convolution, Norm);
-        Convolution.WeightsWereChanged += _folded.Forget;
+        Convolution.Derived = _folded;
     }
 
     public Conv3x3 Convolution { get; }
@@ -34,22 +34,15 @@ internal sealed class ConvNormRelu
         return scope.Return(Norm.Forward(Convolution.Forward(x), relu: true));
     }
 
-    /// <summary>Folds the layers now and gives the convolution's own memory back.</summary>
-    public void KeepForInferenceOnly()
-    {
-        _folded.Fold();
-        Convolution.DiscardWeight();
-    }
-
     /// <summary>The two layers as one convolution.</summary>
-    private sealed class FoldedConvolution(Conv3x3 convolution, BatchNorm norm)
+    private sealed class FoldedConvolution(Conv3x3 convolution, BatchNorm norm) : IDerivedWeight
     {
         private PackedConv? _weight;
         private Tensor? _shift;
 
         public Tensor Forward(Tensor x)
         {
-            Fold();
+            Make();
             return Ops.Conv3x3Inference(x, _weight!, _shift!, relu: true);
         }
 
@@ -60,7 +53,7 @@ internal sealed class ConvNormRelu
             _shift = null;
         }
 
-        public void Fold()
+        public void Make()
         {
             if (_weight is not null) return;
             using MemoryScope scope = MemoryScope.Begin();

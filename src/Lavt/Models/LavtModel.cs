@@ -65,9 +65,9 @@ public sealed class LavtModel : Module
         Decoder.Forward(maps[0]?.AsMap(), maps[1]!.Value.AsMap(), maps[2]!.Value.AsMap(), maps[3]!.Value.AsMap());
 
     /// <inheritdoc/>
-    protected override void Release(DType products)
+    public override void KeepForInferenceOnly(DType products = DType.F32)
     {
-        base.Release(products);
+        base.KeepForInferenceOnly(products);
         if (Options.Model == ModelKind.Lavt) TextEncoder.KeepForInferenceOnly(products);
         HostAllocator.Trim();
     }

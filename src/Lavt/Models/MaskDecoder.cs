@@ -61,19 +61,8 @@ public sealed class MaskDecoder : Module
         return scope.Return(_classes.Forward(x));
     }
 
-    /// <inheritdoc/>
-    protected override void Release(DType products)
-    {
-        foreach ((ConvNormRelu first, ConvNormRelu second) in _steps)
-        {
-            first.KeepForInferenceOnly();
-            second.KeepForInferenceOnly();
-        }
-        _half?.KeepForInferenceOnly();
-        _full?.KeepForInferenceOnly();
-        // The classes decide the mask, and cost nothing: they stay float32 as the convolutions do.
-        base.Release(DType.F32);
-    }
+    /// <summary>The classes decide the mask, and cost nothing: they stay float32 as the convolutions do.</summary>
+    protected override DType ProductsWithin(DType products) => DType.F32;
 
     private static Tensor Step(Tensor x, Tensor skip, (ConvNormRelu First, ConvNormRelu Second) step)
     {

@@ -23,4 +23,10 @@ public sealed record EvaluationOptions
 
     /// <summary><c>--visualize</c>: write Refer-YouTube-VOS frames with the mask blended in.</summary>
     public bool Visualize { get; init; }
+
+    /// <summary><c>--masks</c>: a folder for the predicted masks of clips; null for the default of the data set.</summary>
+    public string? MaskFolder { get; init; }
+
+    /// <summary><c>--zip</c>: a file for the masks of Refer-YouTube-VOS as its competition takes them; null for none.</summary>
+    public string? ZipFile { get; init; }
 }

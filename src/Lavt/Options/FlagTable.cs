@@ -58,9 +58,12 @@ public sealed class FlagTable<T> : IEnumerable<Flag<T>>
         string names, string help, Func<T, TChoice> get, Func<T, TChoice, T> set, params (string Word, TChoice Value)[] choices)
         where TChoice : struct, Enum
     {
-        string words = string.Join('|', choices.Select(choice => choice.Word));
+        // Plain loops: each query would be compiled anew for each of these types, at every start.
+        string[] all = new string[choices.Length];
+        for (int i = 0; i < all.Length; i++) all[i] = choices[i].Word;
+        string words = string.Join('|', all);
         return Add(names, words, help,
-            options => choices.First(choice => choice.Value.Equals(get(options))).Word,
+            options => all[IndexOf(choices, get(options))],
             (options, text) =>
             {
                 foreach ((string word, TChoice value) in choices)
@@ -70,6 +73,14 @@ public sealed class FlagTable<T> : IEnumerable<Flag<T>>
                 }
                 throw new FormatException($"expected {words.Replace("|", ", ", StringComparison.Ordinal)}, got '{text}'");
             });
+    }
+
+    private static int IndexOf<TChoice>((string Word, TChoice Value)[] choices, TChoice value)
+        where TChoice : struct, Enum
+    {
+        int i = 0;
+        while (!choices[i].Value.Equals(value)) i++;
+        return i;
     }
 
     /// <summary>Takes over all flags of a record that is a part of this one.</summary>

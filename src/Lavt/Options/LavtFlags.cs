@@ -106,7 +106,9 @@ public static class LavtFlags
             o => o.SwapSentences, (o, v) => o with { SwapSentences = v })
         .Switch("--a2d_masks", "Write the predicted masks of A2D.", o => o.A2dMasks, (o, v) => o with { A2dMasks = v })
         .Switch("--save_feats", "Write pictures of the features.", o => o.SaveFeatures, (o, v) => o with { SaveFeatures = v })
-        .Switch("--visualize", "Write Refer-YouTube-VOS frames with the mask blended in.", o => o.Visualize, (o, v) => o with { Visualize = v });
+        .Switch("--visualize", "Write Refer-YouTube-VOS frames with the mask blended in.", o => o.Visualize, (o, v) => o with { Visualize = v })
+        .Text("--masks", "DIR", "Folder for the predicted masks of clips.", o => o.MaskFolder, (o, v) => o with { MaskFolder = v })
+        .Text("--zip", "FILE", "Write the masks of Refer-YouTube-VOS as its competition takes them.", o => o.ZipFile, (o, v) => o with { ZipFile = v });
 
     private static FlagTable<MachineOptions> Machine() => new FlagTable<MachineOptions>()
         .Text("--device", "cpu", "Where to compute.", o => o.Device.ToString(), (o, v) => o with { Device = Device.Parse(v) })

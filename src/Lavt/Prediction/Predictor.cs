@@ -31,6 +31,7 @@ public sealed class Predictor
     /// <exception cref="Nn.Weights.WeightFileException">The checkpoint is broken or holds no LAVT.</exception>
     public Predictor(LavtOptions options)
     {
+        WarmUp.Start();
         (_model, LavtOptions completed) = TrainedModel.Load(options);
         ImageSize = completed.Data.ImageSize;
         _tokenizer = ReferDatasets.LoadTokenizer(completed.Data, completed.Model.Bert);

@@ -6,6 +6,9 @@ namespace Lavt.Text;
 /// <param name="FullLength">How many pieces the sentence has; more than <paramref name="Count"/> if it was cut off.</param>
 public sealed record Tokens(int[] Ids, int Count, int FullLength)
 {
+    /// <summary>No sentence at all.</summary>
+    public static Tokens None { get; } = new([], 0, 0);
+
     /// <summary>True if the sentence did not fit into the row.</summary>
     public bool IsCutOff => FullLength > Count;
 }

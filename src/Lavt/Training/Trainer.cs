@@ -48,7 +48,7 @@ public sealed class Trainer
         _observer = observer;
         ReferDatasets.RequirePictures(options);
         using MemoryScope scope = MemoryScope.Begin();
-        LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? TrainedModel.Read(options.Weights.Resume, withOptimizer: true) : null;
+        LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? LavtCheckpoint.Read(TrainedModel.Existing(options.Weights.Resume), withOptimizer: true) : null;
         _model = checkpoint is null ? ModelStart.New(options) : ModelStart.Resume(checkpoint, options);
         _options = options with { Model = _model.Options };
 

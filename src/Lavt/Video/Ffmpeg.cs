@@ -13,7 +13,8 @@ public sealed class MissingProgramException(string message, Exception inner) : E
 /// </summary>
 internal sealed class Ffmpeg : IDisposable
 {
-    private const int MaxComplaint = 2000;
+    private const int MaxComplaint = 300;
+    private static readonly string[] s_serious = ["partial file", "Invalid data found"];
     private static string[]? s_passthrough;
     private readonly Process _process;
     private readonly StringBuilder _complaint = new();
@@ -24,9 +25,6 @@ internal sealed class Ffmpeg : IDisposable
         process.ErrorDataReceived += (_, line) => Note(line.Data);
         process.BeginErrorReadLine();
     }
-
-    /// <summary>The program that is run; tests name one that does not exist.</summary>
-    public static string Program { get; } = "ffmpeg";
 
     /// <summary>What it writes.</summary>
     public Stream Output => _process.StandardOutput.BaseStream;
@@ -40,12 +38,13 @@ internal sealed class Ffmpeg : IDisposable
     /// <summary>Starts it.</summary>
     /// <param name="arguments">Its arguments, but for those that keep it quiet.</param>
     /// <param name="withInput">Whether it reads standard input.</param>
-    /// <param name="program">The program.</param>
+    /// <param name="program">Another program in its place, for tests.</param>
+    /// <param name="quiet">Whether the arguments that keep it quiet are added.</param>
     /// <exception cref="MissingProgramException">It is not installed.</exception>
-    public static Ffmpeg Start(IEnumerable<string> arguments, bool withInput = false, string? program = null)
+    public static Ffmpeg Start(IEnumerable<string> arguments, bool withInput = false, string? program = null, bool quiet = true)
     {
-        string[] quiet = withInput ? ["-v", "error"] : ["-nostdin", "-v", "error"];
-        ProcessStartInfo start = new(program ?? Program, [.. quiet, .. arguments])
+        string[] flags = !quiet ? [] : withInput ? ["-v", "error"] : ["-nostdin", "-v", "error"];
+        ProcessStartInfo start = new(program ?? "ffmpeg", [.. flags, .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -62,16 +61,17 @@ internal sealed class Ffmpeg : IDisposable
         }
     }
 
-    /// <summary>Waits for the end; null if all went well, otherwise what it complained about.</summary>
+    /// <summary>
+    /// Waits for the end; null if all went well, otherwise what it complained about. Frames that it could not decode are left
+    /// out, so that all behind them would have wrong numbers; what it only had to patch up is no reason to complain.
+    /// </summary>
     public string? Finish()
     {
         _process.WaitForExit();
-        lock (_complaint)
-        {
-            string text = _complaint.ToString().Trim().Replace("\n", "; ", StringComparison.Ordinal);
-            if (text.Length > 0) return text;
-        }
-        return _process.ExitCode == 0 ? null : $"exit code {_process.ExitCode}";
+        string text;
+        lock (_complaint) text = _complaint.ToString().Trim().Replace("\n", "; ", StringComparison.Ordinal);
+        if (_process.ExitCode == 0 && !Array.Exists(s_serious, mark => text.Contains(mark, StringComparison.Ordinal))) return null;
+        return text.Length > 0 ? text : $"exit code {_process.ExitCode}";
     }
 
     /// <summary>Ends the process if it still runs.</summary>
@@ -105,7 +105,8 @@ internal sealed class Ffmpeg : IDisposable
         if (line is null) return;
         lock (_complaint)
         {
-            if (_complaint.Length < MaxComplaint) _complaint.Append(line).Append('\n');
+            if (_complaint.Length < MaxComplaint || Array.Exists(s_serious, mark => line.Contains(mark, StringComparison.Ordinal) && _complaint.Length < 2 * MaxComplaint))
+                _complaint.Append(line).Append('\n');
         }
     }
 }

@@ -16,16 +16,17 @@ public sealed class Conv3x3 : Module
     /// <summary>[output, input, 3, 3].</summary>
     public Tensor Weight { get; }
 
-    /// <summary>Raised when the weight may have changed, for what is derived from it together with other layers.</summary>
-    public event Action? WeightsWereChanged;
+    /// <summary>What is made of the weight together with other layers; it then serves inference alone.</summary>
+    public IDerivedWeight? Derived { get; set; }
 
     /// <summary>[B, H, W, input] to [B, H, W, output].</summary>
     public Tensor Forward(Tensor x) => Ops.Conv3x3(x, Weight);
 
-    /// <summary>Gives the weight's memory back, after something was derived from it that serves inference.</summary>
-    public void DiscardWeight()
+    /// <inheritdoc/>
+    protected override void Release(DType products)
     {
-        if (IsForInferenceOnly) return;
+        if (IsForInferenceOnly || Derived is null) return;
+        Derived.Make();
         Weight.Discard();
         IsForInferenceOnly = true;
     }
@@ -34,6 +35,6 @@ public sealed class Conv3x3 : Module
     protected override void WeightsChanged()
     {
         ThrowIfForInferenceOnly();
-        WeightsWereChanged?.Invoke();
+        Derived?.Forget();
     }
 }

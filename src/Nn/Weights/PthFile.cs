@@ -13,12 +13,48 @@ namespace Lavt.Nn.Weights;
 /// strings, and a <see cref="Tensor"/> for each tensor and parameter. Tensors that shared memory when they were saved share
 /// it again, and those that were views (transposed, parts of others) are views: <see cref="Tensor.Copy"/> makes one contiguous.
 /// As always, tensors belong to the <see cref="MemoryScope"/> that is open; call <see cref="Tensor.Persist"/> to keep them beyond it.
+/// A file that is held open (<see cref="Open"/>) gives the numbers of a tensor when they are first used.
 /// </para>
 /// <para>Sources: <c>torch/serialization.py</c> and <c>caffe2/serialize/inline_container.cc</c> of PyTorch (facts of the format).</para>
 /// </remarks>
-public static class PthFile
+public sealed class PthFile : IDisposable
 {
-    /// <summary>Reads a checkpoint.</summary>
+    private readonly InputFile _file;
+
+    private PthFile(InputFile file, object? root)
+    {
+        _file = file;
+        Root = root;
+    }
+
+    /// <summary>The saved object, most often a <see cref="PickleDict"/>.</summary>
+    public object? Root { get; }
+
+    /// <summary>
+    /// Opens a checkpoint. The numbers of each tensor are read, and their checksum is compared, when the tensor is first used;
+    /// a file that is damaged there raises its <see cref="WeightFileException"/> then.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="without">Keys of the outermost dictionary whose values are left out (they read as null).</param>
+    /// <exception cref="WeightFileException">The file is damaged, of another format, or names something that checkpoints do not.</exception>
+    /// <exception cref="IOException">The file cannot be opened or read.</exception>
+    public static PthFile Open(string path, params IReadOnlyCollection<string> without)
+    {
+        InputFile file = new(path);
+        try
+        {
+            object? root = ReadTree(file);
+            Drop(root, without);
+            return new PthFile(file, root);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads a checkpoint with the numbers of all tensors.</summary>
     /// <param name="path">The file.</param>
     /// <param name="without">Keys of the outermost dictionary whose values are left out (they read as null) and cost no memory.</param>
     /// <returns>The saved object, most often a <see cref="PickleDict"/>.</returns>
@@ -26,14 +62,23 @@ public static class PthFile
     /// <exception cref="IOException">The file cannot be opened or read.</exception>
     public static object? Read(string path, params IReadOnlyCollection<string> without)
     {
-        using InputFile file = new(path);
+        using PthFile file = Open(path, without);
+        TensorTree.Load(file.Root);
+        return file.Root;
+    }
+
+    /// <summary>Closes the file; tensors whose numbers were not read cannot be used afterwards.</summary>
+    public void Dispose() => _file.Dispose();
+
+    private static object? ReadTree(InputFile file)
+    {
         Span<byte> start = stackalloc byte[16];
         start = start[..(int)Math.Min(start.Length, file.Length)];
         file.Read(start, 0);
         try
         {
-            if (start.StartsWith("PK"u8)) return PthZip.Read(file, without);
-            if (start.Length > 1 && start[0] == 0x80) return PthLegacy.Read(file, without);
+            if (start.StartsWith("PK"u8)) return PthZip.Read(file);
+            if (start.Length > 1 && start[0] == 0x80) return PthLegacy.Read(file);
         }
         catch (PickleException error)
         {
@@ -70,7 +115,7 @@ public static class PthFile
     };
 
     /// <summary>Leaves values of the outermost dictionary out.</summary>
-    internal static void Drop(object? root, IReadOnlyCollection<string> keys)
+    private static void Drop(object? root, IReadOnlyCollection<string> keys)
     {
         if (root is not PickleDict tree) return;
         foreach (string key in keys)

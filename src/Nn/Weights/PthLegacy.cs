@@ -14,7 +14,7 @@ internal static class PthLegacy
     private static readonly BigInteger Magic = BigInteger.Parse("1950a86a20f9469cfc6c", System.Globalization.NumberStyles.HexNumber, null);
 
     /// <summary>Reads the checkpoint's tree.</summary>
-    public static object? Read(InputFile file, IReadOnlyCollection<string> without)
+    public static object? Read(InputFile file)
     {
         // The pickles stand in front of the weights and do not say how long they are: try a small piece, then larger ones.
         for (long length = FirstPiece; ; length *= 4)
@@ -31,10 +31,7 @@ internal static class PthLegacy
                 continue;
             }
             PthTensorBuilder builder = new(file, id => Locate(file, head.Places, id), head.IsBigEndian);
-            object? root = Pickle.Load(piece.AsSpan(head.TreeStart), PthOptions.Make(file, builder), out _);
-            PthFile.Drop(root, without);
-            builder.ReadTensors(root);
-            return root;
+            return Pickle.Load(piece.AsSpan(head.TreeStart), PthOptions.Make(file, builder), out _);
         }
     }
 

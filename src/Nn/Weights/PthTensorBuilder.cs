@@ -4,8 +4,8 @@ namespace Lavt.Nn.Weights;
 
 /// <summary>
 /// Makes tensors of what a checkpoint's pickle says, and believes nothing of it unchecked: types, sizes against the file,
-/// shapes and strides against the storage. Each storage is read once, straight into its final memory, when the whole tree
-/// is known.
+/// shapes and strides against the storage. Each storage is read once, straight into its final memory, when its numbers are
+/// first used: parts of a file that nobody wants, such as an optimizer's, cost nothing.
 /// </summary>
 internal sealed unsafe class PthTensorBuilder
 {
@@ -13,7 +13,6 @@ internal sealed unsafe class PthTensorBuilder
     private readonly Func<PthStorageId, StoragePlace> _locate;
     private readonly bool _bigEndian;
     private readonly Dictionary<string, PthStorage> _loaded = new(StringComparer.Ordinal);
-    private readonly List<(PthStorageId Id, StoragePlace Place, Storage Memory)> _unread = [];
 
     /// <param name="file">The checkpoint.</param>
     /// <param name="locate">Tells where a storage lies in the file.</param>
@@ -51,62 +50,21 @@ internal sealed unsafe class PthTensorBuilder
         _ => null,
     };
 
-    /// <summary>
-    /// Reads the numbers of the tensors in a tree. Memory that was set aside for other tensors is never touched, so that
-    /// parts of a file that nobody wants, such as an optimizer's, cost nothing.
-    /// </summary>
-    public void ReadTensors(object? root)
-    {
-        HashSet<Storage> wanted = [];
-        Collect(root, wanted);
-        foreach ((PthStorageId id, StoragePlace place, Storage memory) in _unread)
-        {
-            if (!wanted.Contains(memory)) continue;
-            uint crc = _file.ReadWithChecksum((byte*)memory.Data, id.Bytes, place.Offset);
-            if (place.Record is not null && crc != place.Record.Crc)
-                throw _file.WrongChecksum(place.Record.Name);
-            if (_bigEndian) ReverseBytes((byte*)memory.Data, id.Count, id.Type.Size());
-        }
-    }
-
-    private static void Collect(object? node, HashSet<Storage> storages)
-    {
-        switch (node)
-        {
-            case Tensor tensor:
-                storages.Add(tensor.Storage);
-                break;
-            case PickleDict dictionary:
-                foreach ((object? key, object? value) in dictionary)
-                {
-                    Collect(key, storages);
-                    Collect(value, storages);
-                }
-                Collect(dictionary.Attributes, storages);
-                break;
-            case PickleObject record:
-                Collect(record.Arguments, storages);
-                Collect(record.State, storages);
-                Collect(record.Items, storages);
-                Collect(record.Elements, storages);
-                break;
-            case IEnumerable<object?> list:
-                foreach (object? item in list) Collect(item, storages);
-                break;
-            default:
-                break;
-        }
-    }
-
     private PthStorage Reserve(PthStorageId id)
     {
         StoragePlace place = _locate(id);
         if (place.Bytes != id.Bytes)
             throw _file.Error($"storage '{id.Key}' should have {id.Count} elements of {id.Type} ({id.Bytes} bytes), the file has {place.Bytes} bytes for it; the file is damaged");
-        Storage memory = new(Math.Max(1, id.Bytes), Device.Cpu);
+        Storage memory = new(Math.Max(1, id.Bytes), data => Read(id, place, (byte*)data));
         MemoryScope.Own(memory);
-        _unread.Add((id, place, memory));
         return new PthStorage(id.Type, memory, 0, id.Count);
+    }
+
+    private void Read(PthStorageId id, StoragePlace place, byte* target)
+    {
+        uint crc = _file.ReadWithChecksum(target, id.Bytes, place.Offset);
+        if (place.Record is not null && crc != place.Record.Crc) throw _file.WrongChecksum(place.Record.Name);
+        if (_bigEndian) ReverseBytes(target, id.Count, id.Type.Size());
     }
 
     private Tensor View(PthStorage storage, long offset, object?[] size, object?[] stride)

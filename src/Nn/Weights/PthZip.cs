@@ -8,17 +8,14 @@ internal static class PthZip
     private const string PickleName = "data.pkl";
 
     /// <summary>Reads the checkpoint's tree.</summary>
-    public static object? Read(InputFile file, IReadOnlyCollection<string> without)
+    public static object? Read(InputFile file)
     {
         ZipDirectory zip = ZipDirectory.Read(file);
         ZipEntry pickle = FindPickle(file, zip);
         string folder = pickle.Name[..^PickleName.Length];
         PthTensorBuilder builder = new(file, id => Locate(file, zip, folder, id), IsBigEndian(file, zip, folder));
         PickleOptions options = PthOptions.Make(file, builder);
-        object? root = Pickle.Load(zip.ReadAll(pickle, PthOptions.MaxPickleBytes), options, out _);
-        PthFile.Drop(root, without);
-        builder.ReadTensors(root);
-        return root;
+        return Pickle.Load(zip.ReadAll(pickle, PthOptions.MaxPickleBytes), options, out _);
     }
 
     private static ZipEntry FindPickle(InputFile file, ZipDirectory zip)

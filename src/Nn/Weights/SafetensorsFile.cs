@@ -64,7 +64,8 @@ public sealed class SafetensorsFile : IDisposable
     {
         using SafetensorsFile file = Open(path);
         OrderedDictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
-        foreach (SafetensorsEntry entry in file.Entries) tensors.Add(entry.Name, file.Read(entry.Name));
+        foreach (SafetensorsEntry entry in file.Entries) tensors.Add(entry.Name, file.ReadWhenUsed(entry.Name));
+        TensorTree.Load(tensors.Values);
         return tensors;
     }
 
@@ -93,15 +94,22 @@ public sealed class SafetensorsFile : IDisposable
     /// <summary>Reads one tensor, straight into its memory.</summary>
     /// <exception cref="KeyNotFoundException">The file has no such tensor.</exception>
     /// <exception cref="WeightFileException">The file became shorter since it was opened.</exception>
-    public unsafe Tensor Read(string name)
+    public Tensor Read(string name)
     {
-        if (!_byName.TryGetValue(name, out SafetensorsEntry? entry))
-            throw new KeyNotFoundException($"{_file.Path} has no tensor '{name}'");
-        Tensor tensor = Tensor.Empty(entry.Shape, entry.DType);
-        _file.ReadWithChecksum((byte*)tensor.Storage.Data, entry.Bytes, entry.Offset);
+        Tensor tensor = ReadWhenUsed(name);
+        tensor.Storage.Load();
         return tensor;
     }
 
-    /// <summary>Closes the file; tensors already read stay.</summary>
+    /// <summary>A tensor whose numbers are read when it is first used; <see cref="Read"/>'s errors concerning the file come then.</summary>
+    /// <exception cref="KeyNotFoundException">The file has no such tensor.</exception>
+    public unsafe Tensor ReadWhenUsed(string name)
+    {
+        if (!_byName.TryGetValue(name, out SafetensorsEntry? entry))
+            throw new KeyNotFoundException($"{_file.Path} has no tensor '{name}'");
+        return Tensor.FilledWhenUsed(entry.Shape, entry.DType, data => _file.ReadWithChecksum((byte*)data, entry.Bytes, entry.Offset));
+    }
+
+    /// <summary>Closes the file; tensors already read stay, others cannot be used any more.</summary>
     public void Dispose() => _file.Dispose();
 }

@@ -27,6 +27,7 @@ public class GoldenTests
     {
         GoldenReport report = new();
         GoldenRunner.Run(Path.Combine(Folder, file), report);
+        Assert.SkipWhen(report.Skipped.Any(why => why.EndsWith("is not installed", StringComparison.Ordinal)), string.Join("; ", report.Skipped));
         Assert.NotEmpty(report.Results);
         Assert.True(!report.Failures.Any(), string.Join("\n", report.Failures.Select(f => $"{f.File} {f.Item}: {f.Detail}")));
     }

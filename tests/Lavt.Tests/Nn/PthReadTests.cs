@@ -105,6 +105,31 @@ public class PthReadTests
     }
 
     [Fact]
+    public void A_file_held_open_gives_numbers_when_they_are_used_and_finds_damage_then()
+    {
+        using WeightTestFiles.TemporaryFolder folder = WeightTestFiles.NewFolder();
+        string path = folder.File("two.pth");
+        using MemoryScope scope = MemoryScope.Begin();
+        float[] values = [.. Enumerable.Range(0, 5000).Select(i => i + 0.5f)];
+        PthFile.Write(path, new PickleDict { ["good"] = Tensor.From(values, [5000]), ["bad"] = Tensor.From(values, [50, 100]) });
+        byte[] bytes = File.ReadAllBytes(path);
+        // The last number of the second storage.
+        int at = bytes.AsSpan().LastIndexOf(BitConverter.GetBytes(values[^1]));
+        bytes[at] ^= 1;
+        File.WriteAllBytes(path, bytes);
+
+        long before = HostAllocator.BytesInUse;
+        using PthFile file = PthFile.Open(path);
+        var tree = (PickleDict)file.Root!;
+        Assert.Equal(before, HostAllocator.BytesInUse);
+        Assert.Equal(values, tree.Get<Tensor>("good").ToArray<float>());
+        long used = HostAllocator.BytesInUse;
+        for (int attempt = 0; attempt < 2; attempt++)
+            Assert.Contains("checksum of", Assert.Throws<WeightFileException>(() => tree.Get<Tensor>("bad").ToArray<float>()).Message);
+        Assert.Equal(used, HostAllocator.BytesInUse);
+    }
+
+    [Fact]
     public void Reading_needs_no_more_memory_than_the_weights()
     {
         using WeightTestFiles.TemporaryFolder folder = WeightTestFiles.NewFolder();

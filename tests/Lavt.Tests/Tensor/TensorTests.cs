@@ -49,6 +49,18 @@ public class TensorTests
     }
 
     [Fact]
+    public void Memory_of_one_size_serves_another()
+    {
+        long size = 300L << 20;
+        HostAllocator.Release(HostAllocator.Allocate(size), size);
+        long before = HostAllocator.SystemAllocations;
+        nint[] halves = [HostAllocator.Allocate(size / 2), HostAllocator.Allocate(size / 2)];
+        Assert.Equal(before, HostAllocator.SystemAllocations);
+        foreach (nint half in halves) HostAllocator.Release(half, size / 2);
+        HostAllocator.Trim();
+    }
+
+    [Fact]
     public void Philox_gives_the_published_numbers()
     {
         // Known-answer test of Random123: counter and key all ones.

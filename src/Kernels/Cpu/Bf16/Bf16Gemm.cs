@@ -32,7 +32,8 @@ public static unsafe class Bf16Gemm
     }
 
     /// <summary>Stops what needs products of bfloat16 where there are none.</summary>
-    internal static void ThrowIfMissing()
+    /// <exception cref="PlatformNotSupportedException">This machine has none.</exception>
+    public static void ThrowIfMissing()
     {
         if (Missing is { } why) throw new PlatformNotSupportedException($"products of bfloat16 are not available: {why}; compute in float32");
     }

@@ -23,22 +23,21 @@ public sealed class A2dDataset : IClipDataset
 
     /// <summary>Takes the sentences of a split.</summary>
     /// <param name="data">The split.</param>
-    /// <param name="tokenizer">The vocabulary.</param>
+    /// <param name="tokenizer">The vocabulary; null where only frames and masks matter.</param>
     /// <param name="imageSize">The side in pixels to which frames and masks are squashed.</param>
     /// <param name="frames">The number of frames of a clip.</param>
     /// <param name="sampling">Which frames.</param>
     /// <param name="drawAgain">Whether another sample takes the place of one whose mask is empty, as in training; otherwise that is an error.</param>
     /// <exception cref="DataException">The split has no sentences.</exception>
-    public A2dDataset(A2dData data, BertTokenizer tokenizer, int imageSize, int frames, ClipSampling sampling, bool drawAgain)
+    public A2dDataset(A2dData data, BertTokenizer? tokenizer, int imageSize, int frames, ClipSampling sampling, bool drawAgain)
     {
         ArgumentNullException.ThrowIfNull(data);
-        ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfLessThan(imageSize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(frames, 1);
         if (data.Sentences.Count == 0) throw new DataException(new DataProblem(data.SentencePath, "", "there are no sentences"), "restore the file of the data set");
         (_data, _sampling, _drawAgain) = (data, sampling, drawAgain);
         Shape = new ClipShape(frames, 1, imageSize, ClipShape.MaxTokens);
-        _tokens = [.. data.Sentences.Select(sentence => tokenizer.Encode(sentence.Text, ClipShape.MaxTokens))];
+        _tokens = [.. data.Sentences.Select(sentence => tokenizer?.Encode(sentence.Text, ClipShape.MaxTokens) ?? Tokens.None)];
     }
 
     /// <inheritdoc/>

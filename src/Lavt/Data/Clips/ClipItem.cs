@@ -52,7 +52,7 @@ public sealed class ClipItem
     public string Sentence { get; internal set; } = "";
 
     /// <summary>The sentence as word pieces.</summary>
-    public Tokens Tokens { get; internal set; } = new([], 0, 0);
+    public Tokens Tokens { get; internal set; } = Tokens.None;
 
     /// <summary>A name for results, such as <c>v_VIDEO_f_FRAME_i_INSTANCE</c>.</summary>
     public string Name { get; internal set; } = "";

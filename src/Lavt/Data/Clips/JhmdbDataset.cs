@@ -11,20 +11,19 @@ public sealed class JhmdbDataset : IClipDataset
 
     /// <summary>Takes the samples of the data set.</summary>
     /// <param name="data">The data set.</param>
-    /// <param name="tokenizer">The vocabulary.</param>
+    /// <param name="tokenizer">The vocabulary; null where only frames and masks matter.</param>
     /// <param name="imageSize">The side in pixels to which frames and masks are squashed.</param>
     /// <param name="frames">The number of frames of a clip (--clip_length).</param>
     /// <exception cref="DataException">There are no samples.</exception>
-    public JhmdbDataset(JhmdbData data, BertTokenizer tokenizer, int imageSize, int frames)
+    public JhmdbDataset(JhmdbData data, BertTokenizer? tokenizer, int imageSize, int frames)
     {
         ArgumentNullException.ThrowIfNull(data);
-        ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfLessThan(imageSize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(frames, 1);
         if (data.Samples.Count == 0) throw new DataException(new DataProblem(data.SentencePath, "", "there are no sentences"), "restore the file of the data set");
         _data = data;
         Shape = new ClipShape(frames, 1, imageSize, ClipShape.MaxTokens);
-        _tokens = [.. data.Samples.Select(sample => tokenizer.Encode(sample.Text, ClipShape.MaxTokens))];
+        _tokens = [.. data.Samples.Select(sample => tokenizer?.Encode(sample.Text, ClipShape.MaxTokens) ?? Tokens.None)];
     }
 
     /// <inheritdoc/>

@@ -16,6 +16,7 @@ internal static class PictureBlur
         (int rows, int columns) = (picture.Rows, picture.Columns);
         into.Reshape(rows, columns);
         List<(int X, int Y, float Weight)> taps = Line(length, angle, front);
+        int[] rowOf = Mirrored(rows, length), columnOf = Mirrored(columns, length);
         ReadOnlySpan<byte> from = picture.Pixels;
         Span<byte> to = into.Pixels;
         Span<float> sums = stackalloc float[3];
@@ -26,7 +27,7 @@ internal static class PictureBlur
                 sums.Clear();
                 foreach ((int dx, int dy, float weight) in taps)
                 {
-                    int at = 3 * (Mirror(y + dy, rows) * columns + Mirror(x + dx, columns));
+                    int at = 3 * (rowOf[y + dy + length] * columns + columnOf[x + dx + length]);
                     sums[0] += weight * from[at];
                     sums[1] += weight * from[at + 1];
                     sums[2] += weight * from[at + 2];
@@ -58,11 +59,14 @@ internal static class PictureBlur
         void Add(int x, int y, double weight) => weights[(x, y)] = weights.GetValueOrDefault((x, y)) + weight;
     }
 
-    private static int Mirror(int place, int length)
+    /// <summary>Which pixel of an axis each place is, from <paramref name="margin"/> before its start to as much behind its end.</summary>
+    private static int[] Mirrored(int length, int margin)
     {
-        if (length == 1) return 0;
-        int period = 2 * (length - 1);
-        place = (place % period + period) % period;
-        return place < length ? place : period - place;
+        int period = Math.Max(1, 2 * (length - 1));
+        return [.. Enumerable.Range(-margin, length + 2 * margin).Select(place =>
+        {
+            place = (place % period + period) % period;
+            return place < length ? place : period - place;
+        })];
     }
 }

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Lavt.Data.Hdf5;
 
 /// <summary>
-/// The calls of libhdf5 (1.10 and later, whose identifiers have 64 bits) that reading arrays needs. The library is looked for
+/// The calls of libhdf5 (1.10 and later, whose identifiers have 64 bits) that reading and writing arrays need. The library is looked for
 /// when the first file is opened; nothing else needs it.
 /// </summary>
 internal sealed unsafe class Hdf5Library
@@ -24,6 +24,10 @@ internal sealed unsafe class Hdf5Library
     public readonly delegate* unmanaged<long, int> GetRank;
     public readonly delegate* unmanaged<long, ulong*, ulong*, int> GetShape;
     public readonly delegate* unmanaged<long, long, long, long, long, void*, int> Read;
+    public readonly delegate* unmanaged<byte*, uint, long, long, long> CreateFile;
+    public readonly delegate* unmanaged<int, ulong*, ulong*, long> CreateSpace;
+    public readonly delegate* unmanaged<long, byte*, long, long, long, long, long, long> CreateDataset;
+    public readonly delegate* unmanaged<long, long, long, long, long, void*, int> Write;
     public readonly delegate* unmanaged<long, void*, void*, int> SetErrorPrinter;
     public readonly delegate* unmanaged<long, int> CloseFile;
     public readonly delegate* unmanaged<long, int> CloseDataset;
@@ -39,6 +43,10 @@ internal sealed unsafe class Hdf5Library
         GetRank = (delegate* unmanaged<long, int>)Symbol(library, "H5Sget_simple_extent_ndims");
         GetShape = (delegate* unmanaged<long, ulong*, ulong*, int>)Symbol(library, "H5Sget_simple_extent_dims");
         Read = (delegate* unmanaged<long, long, long, long, long, void*, int>)Symbol(library, "H5Dread");
+        CreateFile = (delegate* unmanaged<byte*, uint, long, long, long>)Symbol(library, "H5Fcreate");
+        CreateSpace = (delegate* unmanaged<int, ulong*, ulong*, long>)Symbol(library, "H5Screate_simple");
+        CreateDataset = (delegate* unmanaged<long, byte*, long, long, long, long, long, long>)Symbol(library, "H5Dcreate2");
+        Write = (delegate* unmanaged<long, long, long, long, long, void*, int>)Symbol(library, "H5Dwrite");
         SetErrorPrinter = (delegate* unmanaged<long, void*, void*, int>)Symbol(library, "H5Eset_auto2");
         CloseFile = (delegate* unmanaged<long, int>)Symbol(library, "H5Fclose");
         CloseDataset = (delegate* unmanaged<long, int>)Symbol(library, "H5Dclose");
@@ -55,6 +63,22 @@ internal sealed unsafe class Hdf5Library
     /// <summary>The library, opened at the first use.</summary>
     /// <exception cref="DllNotFoundException">It is not installed; the message says how to get it.</exception>
     public static Hdf5Library Instance => s_instance.Value;
+
+    /// <summary>Whether the library can be opened.</summary>
+    public static bool IsInstalled
+    {
+        get
+        {
+            try
+            {
+                return Instance is not null;
+            }
+            catch (DllNotFoundException)
+            {
+                return false;
+            }
+        }
+    }
 
     /// <summary>The type of bytes in memory.</summary>
     public long NativeByte { get; }

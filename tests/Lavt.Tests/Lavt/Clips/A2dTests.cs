@@ -1,6 +1,7 @@
 using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Imaging;
+using Lavt.Options;
 using Lavt.Tests.Data;
 using Xunit;
 
@@ -50,6 +51,22 @@ public sealed class A2dTests : IDisposable
             clips.Add(string.Join(' ', clip.FrameIndices.ToArray()));
         }
         Assert.True(clips.Count > 3);
+    }
+
+    [Fact]
+    public void Flags_choose_the_clips_of_an_evaluation()
+    {
+        ClipSets.AddFrames(Root, "v", 20);
+        ClipSets.WriteA2d(Root, "test", ("dog", "v", 10, 2));
+        DataOptions options = new() { Dataset = DatasetKind.A2d, A2dRoot = Root, ImageSize = 32, ClipLength = 6 };
+        ClipItem window = Load(ClipDatasets.OpenEvaluation(options, "val", ClipSets.Tokenizer));
+        Assert.Equal("6 7 8 9 10 11", string.Join(' ', window.FrameIndices.ToArray()));
+        IClipDataset drawn = ClipDatasets.OpenEvaluation(options with { NotConsecutive = true }, "val", ClipSets.Tokenizer);
+        string clip = string.Join(' ', Load(drawn, ClipPlan.Evaluation(drawn)[0]).FrameIndices.ToArray());
+        Assert.NotEqual("6 7 8 9 10 11", clip);
+        Assert.Equal(clip, string.Join(' ', Load(drawn, ClipPlan.Evaluation(drawn)[0]).FrameIndices.ToArray()));
+        Assert.Throws<OptionException>(() => ClipDatasets.OpenEvaluation(options with { Dataset = DatasetKind.YouTubeVos }, "val", ClipSets.Tokenizer));
+        Assert.Throws<OptionException>(() => ClipDatasets.OpenTraining(options with { Dataset = DatasetKind.Jhmdb }, ClipSets.Tokenizer));
     }
 
     [Fact]

@@ -53,6 +53,7 @@ internal static class ClipSets
     /// <summary>An A2D set: one actor, 0 or 2, for each sentence; the masks are golden ones of 17 x 23 pixels.</summary>
     public static void WriteA2d(string root, string split, params (string Text, string Video, int Frame, int Instance)[] sentences)
     {
+        NeedHdf5();
         Directory.CreateDirectory(root);
         File.WriteAllBytes(
             Path.Combine(root, $"a2d_sentences_single_frame_{split}_annotations.json"),
@@ -95,6 +96,9 @@ internal static class ClipSets
         bytes.AsSpan(at, columns.Length).Clear();
         File.WriteAllBytes(file, bytes);
     }
+
+    /// <summary>Skips a test where libhdf5 is not installed.</summary>
+    public static void NeedHdf5() => Assert.SkipUnless(A2dMask.IsSupported, "libhdf5 is not installed");
 
     /// <summary>Skips a test where ffmpeg is not installed.</summary>
     public static void NeedFfmpeg()

@@ -24,6 +24,24 @@ public class PictureClipTests
         Assert.Equal(3, pictures.EvaluationPlan().Select(choice => pictures.DataOf(choice.Sample).Dataset).Distinct().Count());
     }
 
+    [Theory]
+    [InlineData(DatasetKind.Joint)]
+    [InlineData(DatasetKind.RefsAndYouTubeVos)]
+    public void Pictures_and_videos_are_joined(DatasetKind dataset)
+    {
+        using DataGolden.TemporaryFolder videos = DataGolden.NewFolder();
+        ClipSets.AddVideo(videos.Folder, "train", "a", 9);
+        ClipSets.WriteExpressions(videos.Folder, "train", true, ("a", 9, [1]));
+        IClipDataset clips = ClipDatasets.OpenTraining(s_options with { Dataset = dataset, YouTubeVosRoot = videos.Folder }, ClipSets.Tokenizer);
+        Assert.Equal("refcoco, refcoco+, refcocog train + ytvos train", clips.Name);
+        Assert.Equal(42 + 3, clips.Count);
+        ClipItem picture = Load(clips, new ClipChoice(0, 1));
+        Assert.Equal(dataset == DatasetKind.RefsAndYouTubeVos, picture.Frame(0).SequenceEqual(picture.Frame(1)));
+        ClipItem video = Load(clips, new ClipChoice(43, 1));
+        Assert.Equal("a/0", video.Name);
+        Assert.Equal(4, video.FrameCount);
+    }
+
     [Fact]
     public void A_repeated_picture_is_the_picture_in_every_frame()
     {

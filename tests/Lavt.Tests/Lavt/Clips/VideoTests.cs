@@ -71,6 +71,17 @@ public sealed class VideoTests : IDisposable
     }
 
     [Fact]
+    public void Complaints_that_cost_no_frame_are_passed_over()
+    {
+        using Ffmpeg harmless = Ffmpeg.Start(["-c", "echo mmco: unref short failure >&2"], program: "/bin/sh", quiet: false);
+        Assert.Null(harmless.Finish());
+        using Ffmpeg serious = Ffmpeg.Start(["-c", "for i in 1 2 3 4 5 6 7 8 9; do echo a long line about something that is quite harmless >&2; done; echo partial file >&2"], program: "/bin/sh", quiet: false);
+        Assert.Contains("partial file", serious.Finish());
+        using Ffmpeg failed = Ffmpeg.Start(["-c", "exit 3"], program: "/bin/sh", quiet: false);
+        Assert.Equal("exit code 3", failed.Finish());
+    }
+
+    [Fact]
     public void A_missing_file_is_named() =>
         Assert.Contains("nowhere.mp4: there is no such file", Assert.Throws<PictureException>(() => new VideoReader("nowhere.mp4")).Message);
 
