@@ -102,8 +102,8 @@ public abstract class Module
         Workers.Current.For(loop.Pieces, ref loop);
     }
 
-    /// <summary>The type of the products inside a module whose surroundings use <paramref name="products"/>; overridden by modules that need more.</summary>
-    protected virtual DType ProductsWithin(DType products) => products;
+    /// <summary>The type of the products of a child, where this module was asked for <paramref name="products"/>; overridden where a child needs more.</summary>
+    protected virtual DType ProductsOf(Module child, DType products) => products;
 
     /// <summary>
     /// Does the work of <see cref="KeepForInferenceOnly"/> for this module without its children, on any thread; overridden
@@ -121,11 +121,8 @@ public abstract class Module
             throw new InvalidOperationException("the layer was kept for inference only, its weights are gone; load the model again to train or change it");
     }
 
-    private IEnumerable<(Module Module, DType Products)> AllModules(DType products)
-    {
-        products = ProductsWithin(products);
-        return _children.SelectMany(entry => entry.Child.AllModules(products)).Prepend((this, products));
-    }
+    private IEnumerable<(Module Module, DType Products)> AllModules(DType products) =>
+        _children.SelectMany(entry => entry.Child.AllModules(ProductsOf(entry.Child, products))).Prepend((this, products));
 
     /// <summary>Registers a child under a name, which may contain dots where PyTorch nests containers.</summary>
     protected T Register<T>(string name, T child)

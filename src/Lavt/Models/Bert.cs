@@ -26,10 +26,6 @@ public sealed class Bert : Module
         return scope.Return(x);
     }
 
-    /// <inheritdoc/>
-    protected override void Release(DType products)
-    {
-        // PWAM tells the words apart by differences that rounding would drown; a sentence costs little to encode.
-        base.Release(DType.F32);
-    }
+    /// <summary>PWAM tells the words apart by differences that rounding would drown; a sentence costs little to encode.</summary>
+    protected override DType ProductsOf(Module child, DType products) => DType.F32;
 }

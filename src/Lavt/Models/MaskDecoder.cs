@@ -62,7 +62,7 @@ public sealed class MaskDecoder : Module
     }
 
     /// <summary>The classes decide the mask, and cost nothing: they stay float32 as the convolutions do.</summary>
-    protected override DType ProductsWithin(DType products) => DType.F32;
+    protected override DType ProductsOf(Module child, DType products) => DType.F32;
 
     private static Tensor Step(Tensor x, Tensor skip, (ConvNormRelu First, ConvNormRelu Second) step)
     {

@@ -41,14 +41,9 @@ public sealed class PixelWordAttention : Module, ILanguageFusion
         return _output.Forward(Ops.WordAttention(_query.Forward(x), key, value, mask, _heads, _scale));
     }
 
-    /// <inheritdoc/>
-    protected override void Release(DType products)
-    {
-        // What the words add varies little over the map, and the norm behind the last layer blows up what varies: also the
-        // errors of the words' keys and values and of that layer.
-        _key.KeepForInferenceOnly();
-        _value.KeepForInferenceOnly();
-        _output.KeepForInferenceOnly();
-        base.Release(products);
-    }
+    /// <summary>
+    /// What the words add varies little over the map, and the norm behind the last layer blows up what varies: also the errors
+    /// of the words' keys and values and of that layer.
+    /// </summary>
+    protected override DType ProductsOf(Module child, DType products) => child == _query ? products : DType.F32;
 }

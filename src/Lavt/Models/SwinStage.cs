@@ -10,6 +10,7 @@ namespace Lavt.Models;
 public sealed class SwinStage : Module
 {
     private readonly ModelOptions _options;
+    private readonly bool _isFirst;
     private readonly ModuleList<SwinBlock> _blocks;
     private readonly Pwam _fusion;
     private readonly Linear? _gate0;
@@ -20,6 +21,7 @@ public sealed class SwinStage : Module
     public SwinStage(ModelOptions options, int stage, RandomSource random)
     {
         _options = options;
+        _isFirst = stage == 0;
         SwinSize size = options.Backbone;
         int channels = size.Channels(stage), depth = size.Depths[stage], before = 0;
         for (int i = 0; i < stage; i++) before += size.Depths[i];
@@ -67,6 +69,9 @@ public sealed class SwinStage : Module
         if (next is not null) scope.Return(next);
         return (scope.Return(emitted), next);
     }
+
+    /// <summary>The first stage's map is the finest that the decoder gets: its errors are the largest part of a mask's.</summary>
+    protected override DType ProductsOf(Module child, DType products) => _isFirst ? DType.F32 : products;
 
     private Tensor Sum(Tensor x, Tensor fused)
     {

@@ -1,4 +1,5 @@
 using Lavt.Golden;
+using Lavt.Kernels.Cpu;
 using Xunit;
 
 namespace Lavt.Tests.Golden;
@@ -28,6 +29,18 @@ public class GoldenTests
         GoldenReport report = new();
         GoldenRunner.Run(Path.Combine(Folder, file), report);
         Assert.SkipWhen(report.Skipped.Any(why => why.EndsWith("is not installed", StringComparison.Ordinal)), string.Join("; ", report.Skipped));
+        Assert.NotEmpty(report.Results);
+        Assert.True(!report.Failures.Any(), string.Join("\n", report.Failures.Select(f => $"{f.File} {f.Item}: {f.Detail}")));
+    }
+
+    [Theory]
+    [InlineData("lavt_tiny_w7_224")]
+    [InlineData("lavt_one_tiny_w12_384")]
+    public void Masks_with_products_of_bfloat16_agree_with_those_of_float32(string model)
+    {
+        Assert.SkipWhen(Bf16Gemm.Missing is not null, $"products of bfloat16 are not available: {Bf16Gemm.Missing}");
+        GoldenReport report = new();
+        GoldenRunner.Run(Path.Combine(Folder, "full", model + ".safetensors"), report, products: Lavt.Tensors.DType.BF16);
         Assert.NotEmpty(report.Results);
         Assert.True(!report.Failures.Any(), string.Join("\n", report.Failures.Select(f => $"{f.File} {f.Item}: {f.Detail}")));
     }
