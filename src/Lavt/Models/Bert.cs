@@ -25,4 +25,11 @@ public sealed class Bert : Module
         for (int i = 0; i < _layers.Count; i++) x = _layers[i].Forward(x, mask);
         return scope.Return(x);
     }
+
+    /// <inheritdoc/>
+    protected override void Release(DType products)
+    {
+        // PWAM tells the words apart by differences that rounding would drown; a sentence costs little to encode.
+        base.Release(DType.F32);
+    }
 }

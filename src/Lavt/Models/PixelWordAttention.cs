@@ -40,4 +40,15 @@ public sealed class PixelWordAttention : Module, ILanguageFusion
         Tensor value = Ops.Multiply(_value.Forward(language), words);
         return _output.Forward(Ops.WordAttention(_query.Forward(x), key, value, mask, _heads, _scale));
     }
+
+    /// <inheritdoc/>
+    protected override void Release(DType products)
+    {
+        // What the words add varies little over the map, and the norm behind the last layer blows up what varies: also the
+        // errors of the words' keys and values and of that layer.
+        _key.KeepForInferenceOnly();
+        _value.KeepForInferenceOnly();
+        _output.KeepForInferenceOnly();
+        base.Release(products);
+    }
 }

@@ -60,6 +60,14 @@ public sealed class SwinBackbone : Module
         return maps;
     }
 
+    /// <inheritdoc/>
+    protected override void Release(DType products)
+    {
+        // The first stage's map is the finest that the decoder gets: its errors are the largest part of a mask's.
+        _stages[0].KeepForInferenceOnly();
+        base.Release(products);
+    }
+
     private static void InitialiseLinears(Module module, RandomSource random)
     {
         // The published code initialises every nn.Linear of the backbone after building it, the gates' zeros included
