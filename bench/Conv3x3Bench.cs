@@ -5,7 +5,6 @@ using Lavt.Kernels.Cpu;
 namespace Lavt.Bench;
 
 /// <summary>The 3x3 convolutions of LAVT's decoder (base, 480 x 480): direct and Winograd forward, and both gradients.</summary>
-[Config(typeof(GflopsConfig))]
 public unsafe class Conv3x3Bench
 {
     private FloatArray _x = null!, _weight = null!, _y = null!, _bias = null!, _dx = null!, _dWeight = null!;
@@ -41,6 +40,14 @@ public unsafe class Conv3x3Bench
         Conv3x3.AllowWinograd = true;
     }
 
+    [GlobalCleanup]
+    public void Free()
+    {
+        foreach (FloatArray array in (FloatArray[])[_x, _dx, _y, _weight, _dWeight, _bias]) array.Dispose();
+        _winograd.Dispose();
+        _direct.Dispose();
+    }
+
     [Benchmark(Baseline = true)]
     public void Winograd() => Forward(_winograd);
 
@@ -64,9 +71,7 @@ public unsafe class Conv3x3Bench
 }
 
 /// <summary>A 3x3 convolution of one square picture.</summary>
-public sealed record PictureShape(int Side, int Inputs, int Outputs) : IHasFlops
+public sealed record PictureShape(int Side, int Inputs, int Outputs)
 {
-    public double Flops => 18.0 * Side * Side * Inputs * Outputs;
-
     public override string ToString() => $"{Side} x {Side}, {Inputs} -> {Outputs}";
 }

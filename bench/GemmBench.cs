@@ -1,16 +1,10 @@
-using System.Globalization;
 using BenchmarkDotNet.Attributes;
-using BenchmarkDotNet.Columns;
-using BenchmarkDotNet.Configs;
-using BenchmarkDotNet.Reports;
-using BenchmarkDotNet.Running;
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
 
 namespace Lavt.Bench;
 
 /// <summary>The linear layers of LAVT (base, 480 x 480) and BERT: forward and both gradients.</summary>
-[Config(typeof(GflopsConfig))]
 public unsafe class GemmBench
 {
     private FloatArray _x = null!, _weight = null!, _y = null!, _bias = null!, _residual = null!, _dx = null!, _dWeight = null!;
@@ -50,6 +44,13 @@ public unsafe class GemmBench
         _packed = PackedMatrix.Pack(new Matrix(_weight, 1, Shape.Inputs), Shape.Inputs, Shape.Outputs);
     }
 
+    [GlobalCleanup]
+    public void Free()
+    {
+        foreach (FloatArray array in (FloatArray[])[_x, _dx, _y, _residual, _weight, _dWeight, _bias]) array.Dispose();
+        _packed.Dispose();
+    }
+
     [Benchmark(Baseline = true)]
     public void Packed() => Forward(new Epilogue { Bias = _bias });
 
@@ -75,54 +76,8 @@ public unsafe class GemmBench
         Gemm.Run(Shape.Rows, Shape.Outputs, Shape.Inputs, X, _packed, _y, Shape.Outputs, epilogue);
 }
 
-/// <summary>Work that knows its floating-point operations.</summary>
-public interface IHasFlops
-{
-    double Flops { get; }
-}
-
 /// <summary>A linear layer over a number of rows.</summary>
-public sealed record LinearShape(int Rows, int Inputs, int Outputs) : IHasFlops
+public sealed record LinearShape(int Rows, int Inputs, int Outputs)
 {
-    public double Flops => 2.0 * Rows * Inputs * Outputs;
-
     public override string ToString() => $"{Rows} x {Inputs} -> {Outputs}";
-}
-
-/// <summary>Adds a column with billions of floating-point operations per second.</summary>
-public sealed class GflopsConfig : ManualConfig
-{
-    public GflopsConfig() => AddColumn(new GflopsColumn());
-
-    private sealed class GflopsColumn : IColumn
-    {
-        public string Id => nameof(GflopsColumn);
-
-        public string ColumnName => "GFLOP/s";
-
-        public bool AlwaysShow => true;
-
-        public ColumnCategory Category => ColumnCategory.Custom;
-
-        public int PriorityInCategory => 0;
-
-        public bool IsNumeric => true;
-
-        public UnitType UnitType => UnitType.Dimensionless;
-
-        public string Legend => "Operations of the direct method per second, whichever method runs";
-
-        public bool IsAvailable(Summary summary) => true;
-
-        public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
-
-        public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
-
-        public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
-        {
-            double? nanoseconds = summary[benchmarkCase]?.ResultStatistics?.Median;
-            double flops = ((IHasFlops)benchmarkCase.Parameters["Shape"]).Flops;
-            return nanoseconds is { } time ? (flops / time).ToString("F0", CultureInfo.InvariantCulture) : "-";
-        }
-    }
 }

@@ -22,6 +22,11 @@ public readonly record struct KernelWork(string Name, double Flops = 0, double B
         return new KernelWork(operations.Length == 0 ? name : $"{name} {string.Join(' ', operations)}");
     }
 
+    /// <summary>A loop that computes little and moves numbers: what it takes is the time of its memory.</summary>
+    /// <param name="body">The type of the loop's body.</param>
+    /// <param name="floats">The float32 numbers that it must read and write.</param>
+    public static KernelWork Moving(Type body, double floats) => Of(body) with { Bytes = sizeof(float) * floats };
+
     private static bool IsVector(Type type) => type == typeof(F512) || type == typeof(F256) || type == typeof(F128);
 
     private static string WithoutArity(string name) => name.Split('`')[0];

@@ -60,6 +60,7 @@ internal static class BenchCommand
             Seconds = seconds,
             PeakMemoryMib = ProcessMemory.PeakMiB,
             Kernels = benchmark.Kernels,
+            Peak = profile ? MachinePeak.Measure() : null,
         };
         if (options.Evaluation.JsonFile is { } file)
             report.Save(file);

@@ -96,6 +96,8 @@ public static unsafe class AdamW
         public Arrays Arrays;
         public Factors Factors;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(Body), (Arrays.LargestSecond == null ? 7.0 : 9.0) * Arrays.Count);
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {

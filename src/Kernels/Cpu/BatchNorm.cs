@@ -141,6 +141,8 @@ public static unsafe class BatchNorm
         public int Channels;
         public float Floor;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(NormaliseBody), 2.0 * Rows * Channels);
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {

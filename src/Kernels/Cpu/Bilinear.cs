@@ -77,6 +77,9 @@ public static unsafe class Bilinear
         public long PixelStride;
         public int InputHeight, InputWidth, Channels, Height, Width, RowsPerPiece, PiecesPerMap;
 
+        public readonly KernelWork Describe(int pieces) =>
+            KernelWork.Moving(typeof(ForwardBody), (double)pieces / PiecesPerMap * Channels * ((InputHeight * InputWidth) + (Height * Width)));
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {
@@ -124,6 +127,9 @@ public static unsafe class Bilinear
         public float* Dy, Dx;
         public long PixelStride;
         public int InputHeight, InputWidth, Channels, Height, Width;
+
+        public readonly KernelWork Describe(int pieces) =>
+            KernelWork.Moving(typeof(BackwardBody), (double)pieces / InputHeight * Channels * ((InputHeight * InputWidth) + (Height * Width)));
 
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>

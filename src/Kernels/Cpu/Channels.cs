@@ -35,6 +35,8 @@ public static unsafe class Channels
         public long SourceStride, DestinationStride, Pixels, PixelsPerPiece;
         public int Channels;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(CopyBody), 2.0 * Pixels * Channels);
+
         public readonly void Run(int index, int worker)
         {
             long last = Math.Min(Pixels, (index + 1) * PixelsPerPiece);

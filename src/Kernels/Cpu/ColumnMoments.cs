@@ -59,6 +59,8 @@ internal static unsafe class ColumnMoments
         public long Rows, RowsPerChunk;
         public int Columns, Chunks;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(ChunkBody), (double)pieces / Chunks * Rows * Columns);
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {

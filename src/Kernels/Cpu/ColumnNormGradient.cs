@@ -69,6 +69,8 @@ internal unsafe struct ColumnNormGradient
         public int Chunks;
         public long RowsPerChunk;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(SumBody), 2.0 * pieces / Chunks * Args.Rows * Args.Columns);
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {
@@ -115,6 +117,9 @@ internal unsafe struct ColumnNormGradient
         public long RowsPerPiece;
         public int PiecesPerGroup;
         public float Share;
+
+        public readonly KernelWork Describe(int pieces) =>
+            KernelWork.Moving(typeof(ApplyBody), 3.0 * pieces / PiecesPerGroup * Args.Rows * Args.Columns);
 
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>

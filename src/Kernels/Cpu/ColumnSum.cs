@@ -49,6 +49,8 @@ public static unsafe class ColumnSum
         public int Columns;
         public float* Partials;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(Body), (double)Rows * Columns);
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {

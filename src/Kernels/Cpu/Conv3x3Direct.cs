@@ -42,6 +42,15 @@ internal static unsafe class Conv3x3Direct
         public int Bands;
         public nint LastRow;
 
+        public readonly KernelWork Describe(int pieces)
+        {
+            double pixels = LastRow * Width, outputs = pieces / Bands * (CpuInfo.VectorBits / 16);
+            return new KernelWork(
+                $"Convolution {Height} x {Width}, {Inputs} -> {outputs}{Output.Description}",
+                18 * pixels * Inputs * outputs,
+                sizeof(float) * ((pixels * (Inputs + (outputs * Output.Passes))) + (9.0 * Inputs * outputs)));
+        }
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {

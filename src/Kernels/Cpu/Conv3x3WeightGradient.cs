@@ -72,6 +72,15 @@ internal static unsafe class Conv3x3WeightGradient
         /// <summary>[9, outputs, padded inputs].</summary>
         public float* Gradient;
 
+        public readonly KernelWork Describe(int pieces)
+        {
+            double pixels = (double)Batch * Height * Width, weights = 9.0 * Inputs * Outputs;
+            return new KernelWork(
+                $"Convolution {Height} x {Width}, {Inputs} -> {Outputs}, gradient of weights",
+                2 * pixels * weights,
+                sizeof(float) * ((pixels * (Inputs + Outputs)) + weights));
+        }
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {

@@ -48,6 +48,8 @@ public static unsafe class Dropout
         public ulong Seed;
         public ulong Stream;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(Body<V, TPhilox>), 2.0 * Count);
+
         public readonly void Run(int index, int worker)
         {
             long start = (long)index * ElementsPerPiece;

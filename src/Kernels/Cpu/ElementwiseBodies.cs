@@ -38,6 +38,8 @@ public static unsafe partial class Elementwise
         public float* X, Y;
         public long Count;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(ForwardBody<TOp>), 2.0 * Count);
+
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
@@ -55,6 +57,8 @@ public static unsafe partial class Elementwise
     {
         public float* X, Y, Dy, Dx;
         public long Count;
+
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(BackwardBody<TOp>), 3.0 * Count);
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run<V>(int index, int worker)
@@ -77,6 +81,8 @@ public static unsafe partial class Elementwise
         public float* A, B, Y;
         public long Count;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(BinaryBody<TOp>), 3.0 * Count);
+
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
@@ -95,6 +101,8 @@ public static unsafe partial class Elementwise
         public float Factor;
         public long Count;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(ScaleBody), 2.0 * Count);
+
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
@@ -112,6 +120,8 @@ public static unsafe partial class Elementwise
     {
         public float* T, R, X, Y;
         public long Count;
+
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(GateBody), 4.0 * Count);
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run<V>(int index, int worker)

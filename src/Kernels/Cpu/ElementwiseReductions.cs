@@ -32,6 +32,8 @@ public static unsafe partial class Elementwise
         public double* Partials;
         public long Count;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(SumOfSquaresBody), Count);
+
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
@@ -67,6 +69,8 @@ public static unsafe partial class Elementwise
         public float* X;
         public byte* Finite;
         public long Count;
+
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(AllFiniteBody), Count);
 
         // 0 · x is 0 for every finite x and NaN otherwise.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -35,6 +35,8 @@ public static unsafe class Embedding
         public long Count;
         public int Channels;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(ForwardBody), 2.0 * Count * Channels);
+
         public readonly void Run(int index, int worker)
         {
             long end = Math.Min(Count, (index + 1L) * RowsPerPiece);

@@ -94,6 +94,9 @@ public static unsafe class InstanceNorm
         public float* X, Y, High, Low, Rstd;
         public int Tokens, Channels, RowsPerPiece, PiecesPerSample;
 
+        public readonly KernelWork Describe(int pieces) =>
+            KernelWork.Moving(typeof(NormaliseBody), 2.0 * pieces / PiecesPerSample * Tokens * Channels);
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {

@@ -76,6 +76,8 @@ public static unsafe class LayerNorm
         public float Eps;
         public bool KnowsStatistics;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(ForwardBody), 2.0 * Rows * Channels);
+
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {
@@ -104,6 +106,8 @@ public static unsafe class LayerNorm
         public float* X, Gamma, Mean, Rstd, Dy, Dx, Partials;
         public long Rows, RowsPerChunk;
         public int Channels;
+
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(BackwardBody), 3.0 * Rows * Channels);
 
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>

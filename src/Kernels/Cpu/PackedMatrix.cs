@@ -76,6 +76,8 @@ public sealed unsafe class PackedMatrix : IDisposable
 
         public int Pieces => _stretches * (int)(((long)n + GemmTile.PanelWidth<V>() - 1) / GemmTile.PanelWidth<V>());
 
+        public KernelWork Describe(int pieces) => KernelWork.Moving(typeof(PackLoop<V>), 2.0 * k * n);
+
         public void Run(int index, int worker)
         {
             int width = GemmTile.PanelWidth<V>(), panel = index / _stretches, row = index % _stretches * RowsAtOnce;

@@ -57,6 +57,8 @@ public static unsafe class PatchGather
 
         public readonly int PatchRows => (Height + Patch - 1) / Patch;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(EmbedBody), 2.0 * pieces / PatchRows * Channels * Height * Width);
+
         public readonly void Run(int index, int worker)
         {
             int columns = (Width + Patch - 1) / Patch, patchLength = Channels * Patch * Patch;
@@ -109,6 +111,9 @@ public static unsafe class PatchGather
         public bool Forward;
 
         public readonly int MergedRows => (Height + 1) / 2;
+
+        public readonly KernelWork Describe(int pieces) =>
+            KernelWork.Moving(typeof(MergeBody), 2.0 * pieces / MergedRows * Channels * Height * Width);
 
         public readonly void Run(int index, int worker)
         {

@@ -59,6 +59,16 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
     /// <inheritdoc/>
     public void Dispose() => HostAllocator.Release((nint)_partial, PartialBytes);
 
+    public KernelWork Describe(int pieces)
+    {
+        // Five products: the scores again, and the gradients of v, of the probabilities, of q and of k.
+        double tokens = (double)_windows / _input.Grid.Windows * _input.Tokens, size = _input.Grid.Size, channels = _input.Heads * _input.HeadDim;
+        return new KernelWork(
+            $"WindowAttention.Backward {_windows} windows x {_input.Heads} heads, {size} tokens",
+            10 * tokens * size * channels,
+            sizeof(float) * 7 * tokens * channels);
+    }
+
     public void Run(int index, int worker)
     {
         Buffers buffers = Layout((float*)Workers.Scratch((long)Layout(null).End));

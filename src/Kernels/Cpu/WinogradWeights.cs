@@ -48,6 +48,8 @@ internal static unsafe class WinogradWeights
         public nint OutputStride;
         public int Pieces;
 
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(PackLoop), (9.0 + Winograd.Products) * Inputs * Outputs);
+
         public readonly void Run(int index, int worker)
         {
             int panel = index / Pieces, first = index % Pieces * ChannelsPerPiece, last = Math.Min(Inputs, first + ChannelsPerPiece);

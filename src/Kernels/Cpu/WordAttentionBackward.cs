@@ -54,6 +54,16 @@ internal readonly unsafe struct WordAttentionBackward<V> : ILoopBody, IDisposabl
     /// <inheritdoc/>
     public void Dispose() => HostAllocator.Release((nint)_partial, PartialBytes);
 
+    public KernelWork Describe(int pieces)
+    {
+        // Five products, as in the backward pass of window attention.
+        double tokens = (double)_input.Sizes.Batch * _input.Sizes.Tokens, channels = _input.Sizes.Channels;
+        return new KernelWork(
+            $"WordAttention.Backward {tokens} x {_input.Sizes.Words}, {channels} channels",
+            10 * tokens * _input.Sizes.Words * channels,
+            sizeof(float) * 3 * tokens * channels);
+    }
+
     public void Run(int index, int worker)
     {
         WordAttentionSizes sizes = _input.Sizes;
