@@ -4,36 +4,58 @@ using Lavt.Tensors;
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// The relative position bias of every pair of tokens, [heads, N, N] with rows padded to whole vectors, made from the
-/// table [table rows, heads]. Lanes past the last key hold <see cref="AttentionSoftmax.NoKey"/>.
+/// The relative position bias of every pair of tokens in units of ln 2, made from the table [table rows, heads].
 /// </summary>
+/// <remarks>
+/// The bias depends on the difference of two tokens' layers alone, so that the rows of queries at the same place of
+/// different layers are parts of one long row: for each query of a layer, the keys of 2 · layers − 1 layers, from the
+/// farthest before to the farthest behind. That is several times less than a matrix and stays in the first caches.
+/// </remarks>
 internal readonly unsafe struct WindowAttentionBias<V> : IDisposable
     where V : struct, ISimd<V>
 {
-    private readonly float* _matrices;
+    private readonly WindowAttentionGrid _grid;
+    private readonly float* _rows;
+    private readonly float* _pastEnd;
     private readonly long _bytes;
     private readonly nint _headStride;
 
     /// <summary>Expands the table of all heads.</summary>
     public WindowAttentionBias(WindowAttentionGrid grid, float* table, int heads)
     {
+        _grid = grid;
         Stride = AttentionRows.Pad<V>(grid.Size);
-        // Runs are copied in whole vectors, which may write past the end of the last row.
-        _headStride = (nint)grid.Size * Stride + V.Width;
-        _bytes = heads * (long)_headStride * sizeof(float);
-        _matrices = (float*)HostAllocator.Allocate(_bytes);
-        ExpandHead expand = new() { Grid = grid, Table = table, Heads = heads, Bias = this };
+        // Whole vectors are written and read, past the end of the last run.
+        _headStride = (nint)grid.LayerSize * RowLength + V.Width;
+        _bytes = (heads * (long)_headStride + V.Width) * sizeof(float);
+        _rows = (float*)HostAllocator.Allocate(_bytes);
+        _pastEnd = _rows + heads * _headStride;
+        for (int i = 0; i < V.Width; i++) _pastEnd[i] = Stride - V.Width + i < grid.Size ? 0f : 1f;
+        ExpandHead expand = new() { Bias = this, Table = table, Heads = heads };
         Workers.Current.For(heads, ref expand);
     }
 
-    /// <summary>The number of floats of a row.</summary>
+    /// <summary>The number of keys, padded to whole vectors.</summary>
     public int Stride { get; }
 
-    /// <summary>The matrix of one head, [N, <see cref="Stride"/>].</summary>
-    public float* Head(int head) => _matrices + head * _headStride;
+    /// <summary>Which lanes of a row's last vector lie past the last key, see <see cref="AttentionSoftmax.Exponentials"/>.</summary>
+    public float* PastEnd => Stride == _grid.Size ? null : _pastEnd;
+
+    private int RowLength => (2 * _grid.Layers - 1) * _grid.LayerSize;
+
+    /// <summary>The bias of one head, see <see cref="RowOffset"/>.</summary>
+    public float* Head(int head) => _rows + head * _headStride;
+
+    /// <summary>Where the row of a query begins in <see cref="Head"/>; lanes past its last key hold biases of other pairs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int RowOffset(int query)
+    {
+        (int layer, int inLayer) = Math.DivRem(query, _grid.LayerSize);
+        return inLayer * RowLength + (_grid.Layers - 1 - layer) * _grid.LayerSize;
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => HostAllocator.Release((nint)_matrices, _bytes);
+    public void Dispose() => HostAllocator.Release((nint)_rows, _bytes);
 
     /// <summary>Adds up the gradient of a matrix [N, stride] in the rows of the table that its elements were read from.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -42,45 +64,46 @@ internal readonly unsafe struct WindowAttentionBias<V> : IDisposable
         for (int query = 0; query < grid.Size; query++)
         {
             float* row = matrixGradient + (nint)query * stride;
-            int* starts = grid.BiasRows(query);
-            for (int first = 0, run = 0; first < grid.Size; first += grid.RunLength, run++)
+            int layer = query / grid.LayerSize;
+            int* starts = grid.BiasRows(query % grid.LayerSize);
+            for (int keyLayer = 0; keyLayer < grid.Layers; keyLayer++)
             {
-                int length = Math.Min(grid.RunLength, grid.Size - first);
-                double* column = columnGradient + starts[run];
-                for (int i = 0; i < length; i++) column[-i] += row[first + i];
+                double* column = columnGradient + (layer - keyLayer + grid.Layers - 1) * grid.TableLayer;
+                for (int run = 0; run < grid.Runs; run++, row += grid.RunLength)
+                    for (int i = 0; i < grid.RunLength; i++) column[starts[run] - i] += row[i];
             }
         }
     }
 
     private struct ExpandHead : ILoopBody
     {
-        public WindowAttentionGrid Grid;
+        public WindowAttentionBias<V> Bias;
         public float* Table;
         public int Heads;
-        public WindowAttentionBias<V> Bias;
 
         public readonly void Run(int index, int worker)
         {
             // One head's column of the table, last row first, so that runs of keys are runs of memory.
-            float* column = (float*)Workers.Scratch((Grid.TableRows + V.Width) * sizeof(float));
-            for (int i = 0; i < Grid.TableRows; i++) column[Grid.TableRows - 1 - i] = Table[(nint)i * Heads + index];
+            int tableRows = Bias._grid.TableRows;
+            float* column = (float*)Workers.Scratch((tableRows + V.Width) * sizeof(float));
+            for (int i = 0; i < tableRows; i++) column[tableRows - 1 - i] = Table[(nint)i * Heads + index] * AttentionSoftmax.Log2E;
             Expand(column, Bias.Head(index));
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Expand(float* column, float* matrix)
+        private readonly void Expand(float* column, float* rows)
         {
-            int size = Grid.Size, stride = Bias.Stride;
-            for (int query = 0; query < size; query++, matrix += stride)
+            WindowAttentionGrid grid = Bias._grid;
+            int layers = 2 * grid.Layers - 1, length = grid.RunLength;
+            for (int query = 0; query < grid.LayerSize; query++)
             {
-                int* starts = Grid.BiasRows(query);
-                for (int first = 0, run = 0; first < size; first += Grid.RunLength, run++)
+                int* starts = grid.BiasRows(query);
+                for (int layer = 0; layer < layers; layer++)
                 {
-                    float* source = column + (Grid.TableRows - 1 - starts[run]);
-                    int length = Math.Min(Grid.RunLength, size - first);
-                    for (int i = 0; i < length; i += V.Width) V.Store(V.Load(source + i), matrix + first + i);
+                    float* source = column + ((layer + 1) * grid.TableLayer) - 1;
+                    for (int run = 0; run < grid.Runs; run++, rows += length)
+                        for (int i = 0; i < length; i += V.Width) V.Store(V.Load(source - starts[run] + i), rows + i);
                 }
-                for (int i = size; i < stride; i++) matrix[i] = AttentionSoftmax.NoKey;
             }
         }
     }

@@ -6,7 +6,8 @@ namespace Lavt.Kernels.Cpu;
 /// <summary>
 /// Which tokens make up each window of a picture, which region each belongs to, and which row of the bias table each pair
 /// of tokens reads. Padding, cyclic shift and partition (Liu et al. 2021, "Swin Transformer") are nothing but this table;
-/// the numeric kernels know no other geometry.
+/// the numeric kernels know no other geometry. A window consists of layers of tokens along its first axis (of a picture: its
+/// rows), because moving both tokens of a pair along that axis leaves their bias as it is.
 /// </summary>
 internal readonly unsafe struct WindowAttentionGrid : IDisposable
 {
@@ -21,15 +22,18 @@ internal readonly unsafe struct WindowAttentionGrid : IDisposable
     private readonly bool* _mixed;
     private readonly float* _regions;
 
-    private WindowAttentionGrid(int windows, int size, int runLength, int tableRows)
+    private WindowAttentionGrid(int windows, int layers, int layerSize, int runLength, int tableRows)
     {
+        int size = layers * layerSize;
         Windows = windows;
         Size = size;
+        Layers = layers;
+        LayerSize = layerSize;
         RunLength = runLength;
         TableRows = tableRows;
         _regionStride = (size + RegionAlignment - 1) / RegionAlignment * RegionAlignment;
         long regions = (long)windows * _regionStride * sizeof(float), tokens = (long)windows * size * sizeof(int);
-        long biasRows = (long)size * Runs * sizeof(int);
+        long biasRows = (long)layerSize * Runs * sizeof(int);
         _bytes = regions + tokens + biasRows + windows;
         _block = HostAllocator.Allocate(_bytes);
         _regions = (float*)_block;
@@ -44,13 +48,23 @@ internal readonly unsafe struct WindowAttentionGrid : IDisposable
     /// <summary>The number of tokens of a window, N.</summary>
     public int Size { get; }
 
+    /// <summary>The number of layers of a window.</summary>
+    public int Layers { get; }
+
+    /// <summary>The number of tokens of a layer.</summary>
+    public int LayerSize { get; }
+
     /// <summary>Within a run of this many keys, the row of the bias table goes down by one from key to key.</summary>
     public int RunLength { get; }
 
     /// <summary>The number of rows of the bias table.</summary>
     public int TableRows { get; }
 
-    private int Runs => (Size + RunLength - 1) / RunLength;
+    /// <summary>The number of runs of keys in a layer.</summary>
+    public int Runs => LayerSize / RunLength;
+
+    /// <summary>The rows of the bias table between one layer and the next.</summary>
+    public int TableLayer => TableRows / (2 * Layers - 1);
 
     /// <summary>The tokens of a window [N]: positions in the picture, or −1 for padding.</summary>
     public int* Tokens(int window) => _tokens + (nint)window * Size;
@@ -58,7 +72,10 @@ internal readonly unsafe struct WindowAttentionGrid : IDisposable
     /// <summary>The region numbers of a window's tokens [N, then zeros up to a multiple of 16], or null if they are all equal.</summary>
     public float* Regions(int window) => _mixed[window] ? _regions + (nint)window * _regionStride : null;
 
-    /// <summary>For a query, the row of the bias table that the first key of each run reads.</summary>
+    /// <summary>
+    /// For a query of a window's last layer, the row of the bias table that the first key of each run of the first layer
+    /// reads, counted from the last <see cref="TableLayer"/> rows. Any other pair of layers is whole layers of the table off.
+    /// </summary>
     public int* BiasRows(int query) => _biasRows + (nint)query * Runs;
 
     /// <summary>
@@ -68,10 +85,10 @@ internal readonly unsafe struct WindowAttentionGrid : IDisposable
     public static WindowAttentionGrid Plane(int height, int width, int window, int shift)
     {
         int down = (height + window - 1) / window, across = (width + window - 1) / window;
-        WindowAttentionGrid grid = new(down * across, window * window, window, (2 * window - 1) * (2 * window - 1));
+        WindowAttentionGrid grid = new(down * across, window, window, window, (2 * window - 1) * (2 * window - 1));
         for (int i = 0; i < down * across; i++)
             grid.FillPlaneWindow(i, i / across * window, i % across * window, height, width, window, shift);
-        grid.FillPlaneBiasRows(window);
+        for (int x = 0; x < window; x++) grid.BiasRows(x)[0] = x + window - 1;
         return grid;
     }
 
@@ -100,17 +117,6 @@ internal readonly unsafe struct WindowAttentionGrid : IDisposable
         }
         new Span<float>(regions + Size, _regionStride - Size).Clear();
         _mixed[index] = mixed;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void FillPlaneBiasRows(int window)
-    {
-        for (int query = 0; query < Size; query++)
-        {
-            int* rows = BiasRows(query);
-            int y = query / window, x = query % window;
-            for (int keyY = 0; keyY < window; keyY++) rows[keyY] = (y - keyY + window - 1) * (2 * window - 1) + x + window - 1;
-        }
     }
 
     /// <summary>
