@@ -39,7 +39,7 @@ internal static class VectorMath
     public static V Exp2<V>(V x)
         where V : struct, ISimd<V>
     {
-        // 2^r on |r| ≤ ½. A term less would double the error and give it a sign, which the whole model does not bear.
+        // 2^r on |r| ≤ ½. With a term less the error doubles, and the base model's logits miss their golden bar.
         V clamped = V.Max(V.Broadcast(-126f), x);
         V n = V.Round(clamped);
         V r = clamped - n;
