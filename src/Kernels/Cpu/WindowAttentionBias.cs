@@ -4,34 +4,38 @@ using Lavt.Tensors;
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// The relative position bias of every pair of tokens in units of ln 2, made from the table [table rows, heads].
+/// The relative position bias of a query to all keys as one run of memory, in units of ln 2, made from the table
+/// [(2t − 1) · (2h − 1) · (2w − 1), heads] of a window of t x h x w tokens.
 /// </summary>
 /// <remarks>
-/// The bias depends on the difference of two tokens' layers alone, so that the rows of queries at the same place of
-/// different layers are parts of one long row: for each query of a layer, the keys of 2 · layers − 1 layers, from the
-/// farthest before to the farthest behind. That is several times less than a matrix and stays in the first caches.
+/// The bias depends on the difference of two tokens' frames alone, so that the rows of queries at the same place of different
+/// frames are parts of one long row: for each query of a frame, the keys of 2t − 1 frames, from the farthest before to the
+/// farthest behind. That is several times less than a matrix and stays in the first caches. In pictures rows of tokens take the
+/// part of frames. A smaller window that uses the table of a larger one reads the beginnings of these rows, as Video Swin does.
 /// </remarks>
 internal readonly unsafe struct WindowAttentionBias<V> : IDisposable
     where V : struct, ISimd<V>
 {
-    private readonly WindowAttentionGrid _grid;
+    private readonly Volume _table;
+    private readonly int _heads;
     private readonly float* _rows;
     private readonly float* _pastEnd;
     private readonly long _bytes;
-    private readonly nint _headStride;
 
-    /// <summary>Expands the table of all heads.</summary>
-    public WindowAttentionBias(WindowAttentionGrid grid, float* table, int heads)
+    /// <summary>Expands the table of all heads for windows of <paramref name="size"/> tokens.</summary>
+    public WindowAttentionBias(Volume tableWindow, int size, float* table, int heads)
     {
-        _grid = grid;
-        Stride = AttentionRows.Pad<V>(grid.Size);
+        _table = tableWindow.Frames == 1 ? new Volume(tableWindow.Height, 1, tableWindow.Width) : tableWindow;
+        _heads = heads;
+        Stride = AttentionRows.Pad<V>(size);
         // Whole vectors are written and read, past the end of the last run.
-        _headStride = (nint)grid.LayerSize * RowLength + V.Width;
-        _bytes = (heads * (long)_headStride + V.Width) * sizeof(float);
+        HeadFloats = (nint)_table.Plane * RowLength + V.Width;
+        _bytes = (heads * (long)HeadFloats + V.Width) * sizeof(float);
         _rows = (float*)HostAllocator.Allocate(_bytes);
-        _pastEnd = _rows + heads * _headStride;
-        for (int i = 0; i < V.Width; i++) _pastEnd[i] = Stride - V.Width + i < grid.Size ? 0f : 1f;
-        ExpandHead expand = new() { Bias = this, Table = table, Heads = heads };
+        float* pastEnd = _rows + heads * HeadFloats;
+        for (int i = 0; i < V.Width; i++) pastEnd[i] = Stride - V.Width + i < size ? 0f : 1f;
+        _pastEnd = Stride == size ? null : pastEnd;
+        ExpandHead expand = new() { Table = table, Bias = this };
         Workers.Current.For(heads, ref expand);
     }
 
@@ -39,72 +43,87 @@ internal readonly unsafe struct WindowAttentionBias<V> : IDisposable
     public int Stride { get; }
 
     /// <summary>Which lanes of a row's last vector lie past the last key, see <see cref="AttentionSoftmax.Exponentials"/>.</summary>
-    public float* PastEnd => Stride == _grid.Size ? null : _pastEnd;
+    public float* PastEnd => _pastEnd;
 
-    private int RowLength => (2 * _grid.Layers - 1) * _grid.LayerSize;
+    /// <summary>The number of rows of the table.</summary>
+    public int TableRows => (2 * _table.Frames - 1) * (2 * _table.Height - 1) * (2 * _table.Width - 1);
+
+    /// <summary>The floats of a head's biases, and of their gradient, which is laid out like them.</summary>
+    public nint HeadFloats { get; }
+
+    private int RowLength => (2 * _table.Frames - 1) * _table.Plane;
 
     /// <summary>The bias of one head, see <see cref="RowOffset"/>.</summary>
-    public float* Head(int head) => _rows + head * _headStride;
+    public float* Head(int head) => _rows + head * HeadFloats;
 
     /// <summary>Where the row of a query begins in <see cref="Head"/>; lanes past its last key hold biases of other pairs.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int RowOffset(int query)
     {
-        (int layer, int inLayer) = Math.DivRem(query, _grid.LayerSize);
-        return inLayer * RowLength + (_grid.Layers - 1 - layer) * _grid.LayerSize;
+        (int frame, int inFrame) = Math.DivRem(query, _table.Plane);
+        return inFrame * RowLength + (_table.Frames - 1 - frame) * _table.Plane;
     }
 
     /// <inheritdoc/>
     public void Dispose() => HostAllocator.Release((nint)_rows, _bytes);
 
-    /// <summary>Adds up the gradient of a matrix [N, stride] in the rows of the table that its elements were read from.</summary>
+    /// <summary>Adds the gradient of a head's biases to the rows of the table that they were read from.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddToTable(WindowAttentionGrid grid, float* matrixGradient, int stride, double* columnGradient)
+    public void AddToTable(float* gradient, double* columnGradient)
     {
-        for (int query = 0; query < grid.Size; query++)
+        for (int query = 0; query < _table.Plane; query++)
         {
-            float* row = matrixGradient + (nint)query * stride;
-            int layer = query / grid.LayerSize;
-            int* starts = grid.BiasRows(query % grid.LayerSize);
-            for (int keyLayer = 0; keyLayer < grid.Layers; keyLayer++)
+            for (int difference = _table.Frames - 1; difference > -_table.Frames; difference--)
             {
-                double* column = columnGradient + (layer - keyLayer + grid.Layers - 1) * grid.TableLayer;
-                for (int run = 0; run < grid.Runs; run++, row += grid.RunLength)
-                    for (int i = 0; i < grid.RunLength; i++) column[starts[run] - i] += row[i];
+                for (int y = 0; y < _table.Height; y++, gradient += _table.Width)
+                {
+                    double* column = columnGradient + TableRow(query, difference, y);
+                    for (int x = 0; x < _table.Width; x++) column[-x] += gradient[x];
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// The row of the table for a query of a frame and the key at (<paramref name="y"/>, 0) of a frame that lies
+    /// <paramref name="difference"/> before; from key to key it goes down by one.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int TableRow(int query, int difference, int y)
+    {
+        (int queryY, int queryX) = Math.DivRem(query, _table.Width);
+        int row = (difference + _table.Frames - 1) * (2 * _table.Height - 1) + queryY - y + _table.Height - 1;
+        return row * (2 * _table.Width - 1) + queryX + _table.Width - 1;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Expand(float* lastOfReversedColumn, float* rows)
+    {
+        for (int query = 0; query < _table.Plane; query++)
+        {
+            for (int difference = _table.Frames - 1; difference > -_table.Frames; difference--)
+            {
+                for (int y = 0; y < _table.Height; y++, rows += _table.Width)
+                {
+                    float* source = lastOfReversedColumn - TableRow(query, difference, y);
+                    for (int x = 0; x < _table.Width; x += V.Width) V.Store(V.Load(source + x), rows + x);
+                }
             }
         }
     }
 
     private struct ExpandHead : ILoopBody
     {
-        public WindowAttentionBias<V> Bias;
         public float* Table;
-        public int Heads;
+        public WindowAttentionBias<V> Bias;
 
         public readonly void Run(int index, int worker)
         {
             // One head's column of the table, last row first, so that runs of keys are runs of memory.
-            int tableRows = Bias._grid.TableRows;
-            float* column = (float*)Workers.Scratch((tableRows + V.Width) * sizeof(float));
-            for (int i = 0; i < tableRows; i++) column[tableRows - 1 - i] = Table[(nint)i * Heads + index] * AttentionSoftmax.Log2E;
-            Expand(column, Bias.Head(index));
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Expand(float* column, float* rows)
-        {
-            WindowAttentionGrid grid = Bias._grid;
-            int layers = 2 * grid.Layers - 1, length = grid.RunLength;
-            for (int query = 0; query < grid.LayerSize; query++)
-            {
-                int* starts = grid.BiasRows(query);
-                for (int layer = 0; layer < layers; layer++)
-                {
-                    float* source = column + ((layer + 1) * grid.TableLayer) - 1;
-                    for (int run = 0; run < grid.Runs; run++, rows += length)
-                        for (int i = 0; i < length; i += V.Width) V.Store(V.Load(source - starts[run] + i), rows + i);
-                }
-            }
+            int last = Bias.TableRows - 1;
+            float* column = (float*)Workers.Scratch((last + 1 + V.Width) * sizeof(float));
+            for (int i = 0; i <= last; i++) column[last - i] = Table[(nint)i * Bias._heads + index] * AttentionSoftmax.Log2E;
+            Bias.Expand(column + last, Bias.Head(index));
         }
     }
 }
