@@ -6,11 +6,6 @@ using Lavt.Tensors;
 
 namespace Lavt.Models;
 
-/// <summary>What a PWAM makes of a map alone, before it hears the sentence.</summary>
-/// <param name="Map">The map.</param>
-/// <param name="Streams">For each attention the visual features and the query, which <c>--fuse simple</c> does not have.</param>
-public sealed record PwamVisuals(FeatureMap Map, IReadOnlyList<(Tensor Visual, Tensor? Query)> Streams);
-
 /// <summary>
 /// Pixel-word attention module (LAVT, sec. 3.2): each token's mixture of the words, times the projected token, projected
 /// again. The layers are those of a <see cref="FusionPlan"/>.
@@ -59,18 +54,11 @@ public sealed class Pwam : Module
         }
     }
 
-    /// <summary>Fused features [B, T·H·W, C] of a map, words [B, L, language channels] and their mask [B, L].</summary>
-    public Tensor Forward(FeatureMap map, Tensor language, Tensor mask)
-    {
-        using MemoryScope scope = MemoryScope.Begin();
-        return scope.Return(Forward(Visuals(map), language, mask));
-    }
-
     /// <summary>The part that does not depend on the sentence.</summary>
     public PwamVisuals Visuals(FeatureMap map) =>
         new(map, [.. _streams.Select(stream => (stream.Visual.Forward(map), stream.Query?.Forward(map)))]);
 
-    /// <summary>The same from <see cref="Visuals"/>.</summary>
+    /// <summary>Fused features [B, T·H·W, C] of <see cref="Visuals"/>, words [B, L, language channels] and their mask [B, L].</summary>
     public Tensor Forward(PwamVisuals visuals, Tensor language, Tensor mask)
     {
         ArgumentNullException.ThrowIfNull(visuals);

@@ -52,6 +52,12 @@ public sealed class SwinBlock : Module
     public void ForwardInPlace(Tensor x, Volume map)
     {
         (Volume window, Volume shift) = Fit(map);
+        if (window.Plane != _window.Plane)
+        {
+            // In shrunk windows the position bias of two tokens depends on their places, also between frames.
+            x.CopyFrom(Forward(x, map, window, shift));
+            return;
+        }
         for (int clip = 0; clip < x.Shape[0]; clip++)
             foreach ((int start, int count, int frames) in FramePieces.WindowGroups(map.Frames, window.Frames, shift.Frames))
             {

@@ -31,7 +31,7 @@ public sealed class SwinStage : Module
         for (int i = 0; i < stage; i++) before += size.Depths[i];
         _blocks = Register("blocks", new ModuleList<SwinBlock>(Enumerable.Range(0, size.Depths[stage]).Select(i => new SwinBlock(
             channels, size.Heads[stage], size.Window, i % 2 == 0 ? default : Half(size.Window), relativePositions, DropPath(size, before + i), random))));
-        _fusion = Register("fusion", new Pwam(channels, options.Bert.HiddenSize, options.FusionHeads[stage], options.Fuse, options.AttentionNorm, options.FusionDropout, random));
+        _fusion = Register("fusion", new Pwam(options, channels, options.Bert.HiddenSize, options.FusionHeads[stage], random));
         if (options.HasGate(stage))
         {
             _gate0 = Register("res_gate.0", new Linear(channels, channels, random, bias: false));
@@ -56,15 +56,19 @@ public sealed class SwinStage : Module
         return map with { Tokens = inPlace ? x : scope.Return(x) };
     }
 
+    /// <summary>What the fusion makes of the blocks' result before it hears the sentence.</summary>
+    public PwamVisuals Visuals(FeatureMap map) => _fusion.Visuals(map);
+
     /// <summary>What follows the blocks.</summary>
-    /// <param name="map">The blocks' result.</param>
+    /// <param name="visuals">The result of <see cref="Visuals"/>.</param>
     /// <param name="language">Words [B, L, language channels].</param>
     /// <param name="mask">1 for words, 0 for padding: [B, L].</param>
     /// <returns>What the decoder gets, [B, T·H·W, C], and the next stage's input (null for the last stage).</returns>
-    public (Tensor Emitted, FeatureMap? Next) Fuse(FeatureMap map, Tensor language, Tensor mask)
+    public (Tensor Emitted, FeatureMap? Next) Fuse(PwamVisuals visuals, Tensor language, Tensor mask)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        Tensor x = map.Tokens, fused = _fusion.Forward(x, language, mask);
+        FeatureMap map = visuals.Map;
+        Tensor x = map.Tokens, fused = _fusion.Forward(visuals, language, mask);
         if (_options.HiddenStates)
         {
             Tensor sum = Sum(x, fused);
