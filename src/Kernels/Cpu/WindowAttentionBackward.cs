@@ -50,11 +50,11 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
     public int Pieces => _groups * _input.Heads;
 
     /// <summary>A piece's partial sums: a column of the bias table, then the gradients that padding tokens' k and v received.</summary>
-    private int PartialStride => _input.Grid.TableRows + 2 * _input.HeadDim;
+    private int PartialStride => _bias.TableRows + 2 * _input.HeadDim;
 
     private long PartialBytes => (long)Pieces * PartialStride * sizeof(double);
 
-    private Buffers Layout(float* start) => new(start, _input.Grid.Size, _bias.Stride, _input.HeadDim, _stride);
+    private Buffers Layout(float* start) => new(start, _input.Grid.Size, _bias.Stride, _input.HeadDim, _stride, _bias.HeadFloats);
 
     /// <inheritdoc/>
     public void Dispose() => HostAllocator.Release((nint)_partial, PartialBytes);
@@ -75,7 +75,7 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
         int head = index % _input.Heads, group = index / _input.Heads;
         double* partial = _partial + (nint)index * PartialStride;
         int size = _input.Grid.Size;
-        new Span<float>(buffers.BiasGradient, size * _bias.Stride).Clear();
+        new Span<float>(buffers.BiasGradient, checked((int)_bias.HeadFloats)).Clear();
         int end = (int)((group + 1L) * _windows / _groups);
         for (int window = (int)((long)group * _windows / _groups); window < end; window++)
         {
@@ -90,16 +90,16 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
                 AddKeyValueGradients(buffers, first, rows);
                 WriteQueryGradients(buffers, picture, inPicture, head, first, rows);
             }
-            WriteKeyValueGradients(buffers, picture, inPicture, head, partial + _input.Grid.TableRows);
+            WriteKeyValueGradients(buffers, picture, inPicture, head, partial + _bias.TableRows);
         }
-        WindowAttentionBias<V>.AddToTable(_input.Grid, buffers.BiasGradient, _bias.Stride, partial);
+        _bias.AddToTable(buffers.BiasGradient, partial);
     }
 
     /// <summary>Adds the partial sums of all pieces to the gradients of the bias table and, if it is not null, of qkv's bias.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Reduce(float* dQkvBias, float* dBiasTable)
     {
-        int heads = _input.Heads, headDim = _input.HeadDim, tableRows = _input.Grid.TableRows;
+        int heads = _input.Heads, headDim = _input.HeadDim, tableRows = _bias.TableRows;
         for (int head = 0; head < heads; head++)
         {
             for (int i = 0; i < PartialStride; i++)
@@ -149,12 +149,13 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
             buffers.Probabilities, keyStride, rows, headDim, keyStride);
         AttentionProduct.Multiply<V>(buffers.OutputGradients + first * _stride, _stride, buffers.ValueColumns, keyStride,
             buffers.ScoreGradients, keyStride, rows, headDim, keyStride);
+        _bias.HideLanes(buffers.Probabilities, rows);
         float* bias = _bias.Head(head);
         float* regions = _input.Grid.Regions(window);
         for (int i = 0; i < rows; i++)
         {
             int position = buffers.Positions[first + i];
-            nint biasRow = (nint)position * keyStride;
+            nint biasRow = _bias.Offset(position);
             float* probabilities = buffers.Probabilities + i * keyStride;
             float inverseSum = AttentionSoftmax.Exponentials<V>(probabilities, _input.Scale, bias + biasRow,
                 regions, regions == null ? 0f : regions[position], keyStride);
@@ -229,7 +230,7 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
         public readonly int* Positions;
         public readonly float* End;
 
-        public Buffers(float* start, int size, int keyStride, int headDim, int stride)
+        public Buffers(float* start, int size, int keyStride, int headDim, int stride, nint biasFloats)
         {
             nint tokens = (nint)size * stride, columns = (nint)headDim * keyStride, block = (nint)QueryBlock * keyStride;
             Queries = start;
@@ -243,7 +244,7 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
             KeyGradients = AttentionRows.After(QueryGradients, (nint)QueryBlock * stride);
             ValueGradients = AttentionRows.After(KeyGradients, tokens);
             BiasGradient = AttentionRows.After(ValueGradients, tokens);
-            Positions = (int*)AttentionRows.After(BiasGradient, (nint)size * keyStride);
+            Positions = (int*)AttentionRows.After(BiasGradient, biasFloats);
             End = AttentionRows.After((float*)Positions, size);
         }
     }

@@ -15,6 +15,9 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
     /// <summary>Pieces of less than this many multiply-adds would cost more to hand out than to do.</summary>
     private const long MinWork = 100_000;
 
+    /// <summary>A head of this many multiply-adds, of windows over several frames, is a piece of its own.</summary>
+    private const long LargeUnit = 4_000_000;
+
     private readonly WindowAttentionInput _input;
     private readonly WindowAttentionBias<V> _bias;
     private readonly float* _output;
@@ -28,7 +31,7 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
         _output = output;
         _units = pictures * input.Grid.Windows * input.Heads;
         long work = 2L * input.Grid.Size * input.Grid.Size * input.HeadDim;
-        _unitsPerPiece = (int)Math.Max(MinUnits, MinWork / work);
+        _unitsPerPiece = work >= LargeUnit ? 1 : (int)Math.Max(MinUnits, MinWork / work);
     }
 
     /// <summary>The number of pieces of the loop.</summary>
@@ -71,6 +74,7 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
                 first * size / queries, (first + rows) * size / queries);
             AttentionProduct.Multiply<V>(buffers.Queries + first * stride, stride, buffers.Keys, keyStride,
                 buffers.Scores, keyStride, rows, headDim, keyStride);
+            _bias.HideLanes(buffers.Scores, rows);
             Softmax(buffers, window, head, first, rows);
             AttentionProduct.Multiply<V>(buffers.Scores, keyStride, buffers.Values, stride, buffers.Result, stride, rows, size, stride);
             Write(buffers, picture, window, head, first, rows, stride);
@@ -85,7 +89,7 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
         {
             int position = buffers.Positions[first + i];
             buffers.InverseSums[i] = AttentionSoftmax.Exponentials<V>(buffers.Scores + i * _bias.Stride, _input.Scale,
-                bias + (nint)position * _bias.Stride, regions, regions == null ? 0f : regions[position], _bias.Stride);
+                bias + _bias.Offset(position), regions, regions == null ? 0f : regions[position], _bias.Stride);
         }
     }
 

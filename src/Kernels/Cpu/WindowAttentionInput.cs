@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Lavt.Kernels.Cpu;
 
-/// <summary>What a head of a window reads: the parts q, k and v of its tokens, where they lie in the picture.</summary>
+/// <summary>What a head of a window reads: the parts q, k and v of its tokens, where they lie in the map.</summary>
 internal readonly unsafe struct WindowAttentionInput
 {
     public const int Query = 0;
@@ -12,10 +12,10 @@ internal readonly unsafe struct WindowAttentionInput
     private readonly float* _qkv;
     private readonly float* _qkvBias;
 
-    /// <param name="qkv">[pictures, tokens, 3 · heads · headDim].</param>
+    /// <param name="qkv">[maps, tokens, 3 · heads · headDim].</param>
     /// <param name="qkvBias">[3 · heads · headDim], which padding tokens have as their q, k and v; null: zeros.</param>
-    /// <param name="grid">The windows of each picture.</param>
-    /// <param name="tokens">The number of tokens of a picture.</param>
+    /// <param name="grid">The windows of each map.</param>
+    /// <param name="tokens">The number of tokens of a map.</param>
     /// <param name="heads">The number of heads.</param>
     /// <param name="headDim">The number of channels of a head.</param>
     public WindowAttentionInput(float* qkv, float* qkvBias, WindowAttentionGrid grid, int tokens, int heads, int headDim)
@@ -30,7 +30,7 @@ internal readonly unsafe struct WindowAttentionInput
 
     public WindowAttentionGrid Grid { get; }
 
-    /// <summary>The number of tokens of a picture.</summary>
+    /// <summary>The number of tokens of a map.</summary>
     public int Tokens { get; }
 
     public int Heads { get; }

@@ -68,7 +68,7 @@ public sealed class ClipEvaluator
             // Clips that follow each other are often the same with another sentence; what does not depend on it is computed once.
             using MemoryScope scope = MemoryScope.Begin();
             byte[] frames = first.Frames.ToArray();
-            FeatureMap prefix = ClipModel.Prefix(_model, ClipTensors.Frames(first));
+            PwamVisuals prefix = _model.Prefix(ClipTensors.Frames(first));
             do
             {
                 Evaluate(batches.Current, prefix, tally);
@@ -102,14 +102,14 @@ public sealed class ClipEvaluator
         Results = tally.Results,
     };
 
-    private void Evaluate(ClipBatch batch, FeatureMap prefix, MaskTally tally)
+    private void Evaluate(ClipBatch batch, PwamVisuals prefix, MaskTally tally)
     {
         using MemoryScope scope = MemoryScope.Begin();
         ClipItem clip = batch[0];
         Tensor mask = ClipTensors.TokenMask(batch);
         Tensor language = _model.TextEncoder.Forward(ClipTensors.TokenIds(batch), mask);
-        Tensor logits = ClipModel.Forward(_model, prefix, clip.FrameCount, clip.Shape.Size, language, mask);
-        if (Features is { } to) to.Folder.Add(to.Dataset[clip.Choice.Sample], clip.AnnotatedFrame, ClipModel.Features(_model, prefix, clip.FrameCount, language, mask));
+        Tensor logits = _model.Forward(prefix, clip.Shape.Size, clip.Shape.Size, language, mask);
+        if (Features is { } to) to.Folder.Add(to.Dataset[clip.Choice.Sample], clip.AnnotatedFrame, [.. _model.Features(prefix, language, mask).Select(map => map?.AsFrames())]);
         bool isAnnotated = clip.Shape.Masks == 1;
         MaskOverlap overlap = default, original = default;
         for (int place = 0; place < clip.Shape.Masks; place++)

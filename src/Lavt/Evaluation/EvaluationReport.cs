@@ -109,7 +109,7 @@ public sealed record EvaluationReport
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{Dataset}{(SplitBy.Length > 0 ? $" ({SplitBy})" : "")} {Split}: {Scores.Sentences} sentences in {Seconds:F1} s, at most {PeakMemoryMib} MiB");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{Dataset}{(SplitBy.Length > 0 ? $" ({SplitBy}) {Split}" : "")}: {Scores.Sentences} sentences in {Seconds:F1} s, at most {PeakMemoryMib} MiB");
         text.AppendLine(CultureInfo.InvariantCulture, $"{"",-16}{$"at {ImageSize} x {ImageSize}",14}{"at own size",14}");
         Row("mean IoU", scores => scores.MeanIou);
         Row("overall IoU", scores => scores.OverallIou);

@@ -35,7 +35,7 @@ internal sealed class SentencePass
     }
 
     /// <summary>The length of windows for this model, if a video model sees so many frames at once (0: all).</summary>
-    public int WindowOf(int asked) => ClipModel.SeesClips(_model.Options) ? asked : PicturesAtOnce;
+    public int WindowOf(int asked) => _model.Options.FusesClips ? asked : PicturesAtOnce;
 
     /// <summary>Runs all sentences on a window.</summary>
     /// <param name="frames">Frames of S × S × 3 bytes each.</param>
@@ -44,12 +44,12 @@ internal sealed class SentencePass
     public void Run(IReadOnlyList<byte[]> frames, CancellationToken stop, Action<int, Tensor> ready)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        FeatureMap prefix = ClipModel.Prefix(_model, Input(frames));
+        PwamVisuals prefix = _model.Prefix(Input(frames));
         for (int i = 0; i < _words.Count; i++)
         {
             stop.ThrowIfCancellationRequested();
             using MemoryScope inner = MemoryScope.Begin();
-            ready(i, ClipModel.Forward(_model, prefix, frames.Count, _size, _words[i].Language, _words[i].Mask));
+            ready(i, _model.Forward(prefix, _size, _size, _words[i].Language, _words[i].Mask));
         }
     }
 

@@ -74,7 +74,7 @@ public sealed class VideoEvaluator(LavtModel model, VideoPieces videos, int load
         {
             Dataset = videos.Name,
             ImageSize = videos.Shape.Size,
-            Window = ClipModel.SeesClips(model.Options) ? Window : 1,
+            Window = model.Options.FusesClips ? Window : 1,
             Videos = done,
             Sentences = sentences,
             Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds,

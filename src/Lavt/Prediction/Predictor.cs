@@ -50,7 +50,7 @@ public sealed class Predictor
         using MemoryScope scope = MemoryScope.Begin();
         Tensor input = Tensor.Empty([1, 1, 3, ImageSize, ImageSize]);
         _transform.Apply(picture, ImageSize, input.Span<float>());
-        FeatureMap prefix = ClipModel.Prefix(_model, input);
+        PwamVisuals prefix = _model.Prefix(input);
         return [.. sentences.Select(sentence => Predict(picture, prefix, sentence))];
     }
 
@@ -92,7 +92,7 @@ public sealed class Predictor
         return new SquareFrame(square.Pixels.ToArray(), picture.Rows, picture.Columns);
     }
 
-    private SentencePrediction Predict(Picture picture, FeatureMap prefix, string sentence)
+    private SentencePrediction Predict(Picture picture, PwamVisuals prefix, string sentence)
     {
         using MemoryScope scope = MemoryScope.Begin();
         long started = Stopwatch.GetTimestamp();
@@ -101,7 +101,7 @@ public sealed class Predictor
         for (int i = 0; i < tokens.Count; i++)
             ids.Span<long>()[i] = tokens.Ids[i];
         mask.Span<float>()[..tokens.Count].Fill(1);
-        Tensor logits = ClipModel.Forward(_model, prefix, 1, ImageSize, _model.TextEncoder.Forward(ids, mask), mask);
+        Tensor logits = _model.Forward(prefix, ImageSize, ImageSize, _model.TextEncoder.Forward(ids, mask), mask);
         var found = new Mask();
         PredictedMask.Read(logits, 0, picture.Rows, picture.Columns, found);
         return new SentencePrediction(sentence, found, Stopwatch.GetElapsedTime(started).TotalSeconds);

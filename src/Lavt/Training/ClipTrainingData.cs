@@ -1,10 +1,8 @@
-using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Evaluation;
 using Lavt.Models;
 using Lavt.Options;
-using Lavt.Tensors;
 using Lavt.Text;
 
 namespace Lavt.Training;
@@ -54,14 +52,6 @@ internal sealed class ClipTrainingData : ITrainingData
         return _loader.Read(plan, dropLast: true, firstBatch).Select(batch => (Func<TrainingTensors>)(() => new TrainingTensors(
             ClipTensors.Frames(batch), ClipTensors.TokenIds(batch), ClipTensors.TokenMask(batch), ClipTensors.Masks(batch),
             batch.Shape.Masks == 1 ? ClipTensors.AnnotatedRows(batch) : null)));
-    }
-
-    /// <inheritdoc/>
-    public Tensor Forward(LavtModel model, TrainingTensors batch)
-    {
-        Tensor logits = ClipModel.Forward(model, batch.Pictures, model.TextEncoder.Forward(batch.TokenIds, batch.TokenMask), batch.TokenMask);
-        if (batch.AnnotatedRows is not { } rows) return logits;
-        return Ops.Gather(logits, Tensor.From<long>([.. rows.Select(row => (long)row)], [rows.Length]));
     }
 
     /// <inheritdoc/>

@@ -22,9 +22,6 @@ internal interface ITrainingData
     /// <exception cref="Data.DataException">A sample is missing or broken.</exception>
     IEnumerable<Func<TrainingTensors>> Read(ulong seed, int epoch, int firstBatch);
 
-    /// <summary>Logits of a batch, one row per mask.</summary>
-    Tensor Forward(LavtModel model, TrainingTensors batch);
-
     /// <summary>Measures the model on the validation split.</summary>
     /// <param name="model">The model; it is put into evaluation mode.</param>
     /// <param name="progress">Gets the number of sentences that are done and that of all.</param>
@@ -38,8 +35,8 @@ internal interface ITrainingData
 /// <param name="TokenIds">The ids of the word pieces [B, L] (I64).</param>
 /// <param name="TokenMask">1 for word pieces, 0 for padding [B, L].</param>
 /// <param name="Masks">The true masks of 0 and 1 [N, S, S] (U8).</param>
-/// <param name="AnnotatedRows">The rows of the logits that the masks belong to; null if there is one for each.</param>
-internal sealed record TrainingTensors(Tensor Pictures, Tensor TokenIds, Tensor TokenMask, Tensor Masks, int[]? AnnotatedRows = null);
+/// <param name="AnnotatedRows">The rows of the logits that the masks belong to [N] (I64); null if there is one for each.</param>
+internal sealed record TrainingTensors(Tensor Pictures, Tensor TokenIds, Tensor TokenMask, Tensor Masks, Tensor? AnnotatedRows = null);
 
 /// <summary>How a model did on the validation split. All scores are in per cent.</summary>
 /// <param name="Sentences">Sentences that were evaluated.</param>

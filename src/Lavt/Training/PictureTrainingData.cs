@@ -2,7 +2,6 @@ using Lavt.Data;
 using Lavt.Evaluation;
 using Lavt.Models;
 using Lavt.Options;
-using Lavt.Tensors;
 using Lavt.Text;
 
 namespace Lavt.Training;
@@ -39,10 +38,6 @@ internal sealed class PictureTrainingData : ITrainingData
         _loader.Read(Limited(_training.TrainingPlan(seed, epoch), _options.Training.LimitTrain), dropLast: true, firstBatch)
             .Select(batch => (Func<TrainingTensors>)(() => new TrainingTensors(
                 BatchTensors.Pictures(batch), BatchTensors.TokenIds(batch), BatchTensors.TokenMask(batch), BatchTensors.Masks(batch))));
-
-    /// <inheritdoc/>
-    public Tensor Forward(LavtModel model, TrainingTensors batch) =>
-        model.Forward(batch.Pictures, model.TextEncoder.Forward(batch.TokenIds, batch.TokenMask), batch.TokenMask);
 
     /// <inheritdoc/>
     public ValidationResult Validate(LavtModel model, Action<int, int> progress, CancellationToken stop)

@@ -172,7 +172,9 @@ public sealed class Trainer
         using MemoryScope scope = MemoryScope.Begin();
         using Tape tape = Tape.Begin();
         TrainingTensors batch = read();
-        Tensor loss = SegmentationLoss.Compute(_options.Training, _data.Forward(_model, batch), batch.Masks);
+        Tensor logits = _model.Forward(batch.Pictures, _model.TextEncoder.Forward(batch.TokenIds, batch.TokenMask), batch.TokenMask);
+        if (batch.AnnotatedRows is { } rows) logits = Ops.Gather(logits, rows);
+        Tensor loss = SegmentationLoss.Compute(_options.Training, logits, batch.Masks);
         double value = loss.Item<float>();
         tape.Backward(_options.Training.Accumulate == 1 ? loss : Ops.Scale(loss, 1.0 / _options.Training.Accumulate));
         return value;
