@@ -9,28 +9,28 @@ public static unsafe partial class Ops
     public static Tensor Gelu(Tensor x)
     {
         CheckFloat(nameof(Gelu), x);
-        return x.DType == DType.F64 ? GeluComposed(x) : Activate(nameof(Gelu), Kernels.Activation.Gelu, x);
+        return x.DType == DType.F64 ? GeluComposed(x) : ActivateFused(nameof(Gelu), Kernels.Activation.Gelu, x);
     }
 
     /// <summary>max(x, 0).</summary>
     public static Tensor Relu(Tensor x)
     {
         CheckFloat(nameof(Relu), x);
-        return x.DType == DType.F64 ? ReluComposed(x) : Activate(nameof(Relu), Kernels.Activation.Relu, x);
+        return x.DType == DType.F64 ? ReluComposed(x) : ActivateFused(nameof(Relu), Kernels.Activation.Relu, x);
     }
 
     /// <summary>The hyperbolic tangent.</summary>
     public static Tensor Tanh(Tensor x)
     {
         CheckFloat(nameof(Tanh), x);
-        return x.DType == DType.F64 ? TanhComposed(x) : Activate(nameof(Tanh), Kernels.Activation.Tanh, x);
+        return x.DType == DType.F64 ? TanhComposed(x) : ActivateFused(nameof(Tanh), Kernels.Activation.Tanh, x);
     }
 
     /// <summary>1 / (1 + e^−x).</summary>
     public static Tensor Sigmoid(Tensor x)
     {
         CheckFloat(nameof(Sigmoid), x);
-        return x.DType == DType.F64 ? SigmoidComposed(x) : Activate(nameof(Sigmoid), Kernels.Activation.Sigmoid, x);
+        return x.DType == DType.F64 ? SigmoidComposed(x) : ActivateFused(nameof(Sigmoid), Kernels.Activation.Sigmoid, x);
     }
 
     internal static Tensor GeluComposed(Tensor x) =>
@@ -48,7 +48,7 @@ public static unsafe partial class Ops
     internal static Tensor SigmoidComposed(Tensor x) =>
         Divide(Full([], 1, x.DType, x.Device), AddScalar(Exp(Scale(x, -1)), 1));
 
-    private static Tensor Activate(string operation, Kernels.Activation activation, Tensor x)
+    private static Tensor ActivateFused(string operation, Kernels.Activation activation, Tensor x)
     {
         x = Contiguous(x);
         Tensor y = x.EmptyLike(x.Shape);

@@ -30,7 +30,7 @@ internal static class EmulatorBuild
         foreach (string header in files.Where(file => file.Contains("/include/", StringComparison.Ordinal)))
             File.Copy(header, Path.Combine(temporary, "include", Path.GetFileName(header)));
         string[] code = [.. files.Where(file => file.EndsWith(".cpp", StringComparison.Ordinal))];
-        Parallel.ForEach(code, file => Execute("g++", $"{Flags} -c {file} -o {temporary}/{Path.GetFileNameWithoutExtension(file)}.o"));
+        System.Threading.Tasks.Parallel.ForEach(code, file => Execute("g++", $"{Flags} -c {file} -o {temporary}/{Path.GetFileNameWithoutExtension(file)}.o"));
         Execute("g++", $"-shared -pthread -o {temporary}/libcuda_emulator.so {string.Join(' ', code.Select(file => $"{temporary}/{Path.GetFileNameWithoutExtension(file)}.o"))} -ldl");
         try
         {
