@@ -54,6 +54,8 @@ internal static class EvalCommand
         ReferDatasets.RequirePictures(options);
         TrainedModel trained = TrainedModel.Load(options);
         options = trained.Options;
+        if (trained.FoundInWeights.Count > 0)
+            Terminal.Note($"read from the weights: {string.Join(' ', trained.FoundInWeights)}");
         ReferDataset dataset = ReferDatasets.Open(options.Data, options.Data.Split, ReferDatasets.LoadTokenizer(options.Data, options.Model.Bert));
         var status = new StatusLine();
         using var interruption = new Interruption();
