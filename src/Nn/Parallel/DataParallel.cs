@@ -45,12 +45,12 @@ public sealed class DataParallel
 
     /// <summary>Gives all devices the parameters and buffers that device 0 has.</summary>
     /// <exception cref="CommunicationException">Another device failed.</exception>
-    public static unsafe void ShareState(CollectiveQueue devices, Module module)
+    public static void ShareState(CollectiveQueue devices, Module module)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(module);
-        foreach (StateEntry entry in module.State())
-            devices.Broadcast((nint)entry.Value.Pointer<byte>(), entry.Value.Count * entry.Value.DType.Size(), 0);
+        if (devices.Size == 1) return;
+        foreach (StateEntry entry in module.State()) devices.Broadcast(entry.Value, 0).Wait();
         module.NotifyWeightsChanged();
     }
 
