@@ -86,16 +86,18 @@ public static unsafe partial class Ops
         Tensor matrix = Permute(Reshape(weight, [weight.Shape[0], x.Shape[-1]]), 1, 0);
         Tensor y = x.Rank == 1 ? Reshape(MatMul(Reshape(x, [1, x.Shape[0]]), matrix), [weight.Shape[0]]) : MatMul(x, matrix);
         if (bias is not null) y = Add(y, bias);
-        y = activation switch
-        {
-            Activation.Relu => Relu(y),
-            Activation.Gelu => Gelu(y),
-            Activation.Tanh => Tanh(y),
-            Activation.Sigmoid => Sigmoid(y),
-            _ => y,
-        };
+        y = Activate(y, activation);
         return residual is null ? y : Add(y, residual);
     }
+
+    private static Tensor Activate(Tensor y, Activation activation) => activation switch
+    {
+        Activation.Relu => Relu(y),
+        Activation.Gelu => Gelu(y),
+        Activation.Tanh => Tanh(y),
+        Activation.Sigmoid => Sigmoid(y),
+        _ => y,
+    };
 
     private static Tensor ActivationBackward(Activation activation, Tensor? sums, Tensor? result, Tensor dy)
     {

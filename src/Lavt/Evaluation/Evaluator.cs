@@ -78,9 +78,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
                 pictures.Add(item);
             firstOfPicture[item] = pictures.Count - 1;
         }
-        FeatureMap prefix = model.Backbone.Prefix(Rows(BatchTensors.Pictures(batch), pictures));
-        if (pictures.Count < batch.Count)
-            prefix = prefix with { Tokens = Rows(prefix.Tokens, firstOfPicture) };
+        PwamVisuals prefix = model.Prefix(Rows(BatchTensors.Pictures(batch), pictures)).ForSentences(firstOfPicture);
         Tensor mask = BatchTensors.TokenMask(batch);
         Tensor language = model.TextEncoder.Forward(BatchTensors.TokenIds(batch), mask);
         return model.Forward(prefix, batch.ImageSize, batch.ImageSize, language, mask);
@@ -97,9 +95,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         Tensor chosen = Tensor.Empty([rows.Count, length]);
         for (int i = 0; i < rows.Count; i++)
             tensor.Span<float>().Slice(rows[i] * length, length).CopyTo(chosen.Span<float>()[(i * length)..]);
-        return tensor.Rank == 3
-            ? chosen.ViewAs([rows.Count, tensor.Shape[1], tensor.Shape[2]])
-            : chosen.ViewAs([rows.Count, tensor.Shape[1], tensor.Shape[2], tensor.Shape[3]]);
+        return chosen.ViewAs(tensor.Shape.With(0, rows.Count));
     }
 
     private void Compare(Batch batch, Tensor logits, SentenceSwap? swap, Tally tally)

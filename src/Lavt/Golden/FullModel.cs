@@ -1,5 +1,4 @@
 using System.Globalization;
-using Lavt.Autograd;
 using Lavt.Models;
 using Lavt.Options;
 using Lavt.Tensors;
@@ -12,12 +11,14 @@ internal sealed class FullModel
     private readonly GoldenFile _file;
     private readonly ModelOptions _options;
     private readonly int _batch, _height, _width, _words;
+    private readonly int? _frames;
 
     private FullModel(GoldenFile file, ModelOptions options)
     {
         _file = file;
         _options = options;
         (_batch, _height, _width, _words) = (file.Int("batch"), file.Int("height"), file.Int("width"), file.Int("words"));
+        _frames = file.Has("frames") ? file.Int("frames") : null;
         Model = new LavtModel(options, RandomSource.None);
         GoldenFile.SetParameters(Model);
     }
@@ -25,32 +26,29 @@ internal sealed class FullModel
     /// <summary>The model.</summary>
     public LavtModel Model { get; }
 
-    /// <summary>Builds the model of a file; null, with a word in the report, if it is of a kind that is not there.</summary>
-    public static FullModel? Open(GoldenFile file, GoldenReport report)
+    /// <summary>Builds the model of a file.</summary>
+    public static FullModel Open(GoldenFile file)
     {
         ModelOptions options = ModelOptions.Parse(file["command"]);
-        if (options.Model == ModelKind.LavtVideo)
-        {
-            report.Skip(file.Name, "video models are not a part of this build");
-            return null;
-        }
         // The language features of `lavt` are an input; its BERT is not a part of the file.
         if (options.Model == ModelKind.Lavt) options = options with { Bert = options.Bert with { Layers = 0, VocabularySize = 1 } };
         return new FullModel(file, options);
     }
 
     /// <summary>Word features [B, L, 768], from BERT or, for <c>lavt</c>, the input.</summary>
-    public Tensor Language() => _options.Model == ModelKind.LavtOne
+    public Tensor Language() => _options.Model != ModelKind.Lavt
         ? Model.TextEncoder.Forward(Ids(), Mask())
         : Deterministic.Uniform("input.language", [_batch, _options.Bert.HiddenSize, _words]).ViewPermuted(0, 2, 1).Copy();
 
     /// <summary>The stages' maps.</summary>
-    public FeatureMap?[] Maps(Tensor language) => Model.Backbone.Forward(
-        Model.Backbone.Prefix(Deterministic.Uniform("input.image", [_batch, 3, _height, _width], -2, 2)), language, Mask());
+    public FeatureMap?[] Maps(Tensor language)
+    {
+        Shape shape = _frames is { } frames ? [_batch, frames, 3, _height, _width] : [_batch, 3, _height, _width];
+        return Model.Backbone.Forward(Model.Prefix(Deterministic.Uniform("input.image", shape, -2, 2)), language, Mask());
+    }
 
-    /// <summary>Logits [B, 2, H, W] of the stages' maps.</summary>
-    public Tensor Logits(FeatureMap?[] maps) =>
-        Ops.Bilinear(Model.Decode(maps), _height, _width).ViewPermuted(0, 3, 1, 2).Copy();
+    /// <summary>Logits [B·T, 2, H, W] of the stages' maps.</summary>
+    public Tensor Logits(FeatureMap?[] maps) => Model.Decode(maps, _height, _width).ViewPermuted(0, 3, 1, 2).Copy();
 
     private Tensor Mask() =>
         Masks.FirstWords(_words, [.. _file["valid_words"].Split(',').Select(v => int.Parse(v, CultureInfo.InvariantCulture))]);

@@ -1,4 +1,6 @@
+using System.Globalization;
 using Lavt.Autograd;
+using Lavt.Kernels;
 using Lavt.Models;
 using Lavt.Nn;
 using Lavt.Options;
@@ -18,10 +20,10 @@ internal static class ModuleChecks
         using MemoryScope scope = MemoryScope.Begin();
         string module = file["module"];
         RandomSource random = new(0);
-        if (module.StartsWith("Swin block, 2-D", StringComparison.Ordinal)) SwinBlockCheck(file, report, random);
-        else if (module == "patch embedding" && file.InputShape("x").Rank == 4) PatchEmbeddingCheck(file, report, random);
-        else if (module == "patch merging" && file.InputShape("x").Rank == 3) PatchMergingCheck(file, report, random);
-        else if (module == "PWAM" || module.StartsWith("PWAM with ", StringComparison.Ordinal)) PwamCheck(file, report, random);
+        if (module.StartsWith("Swin block", StringComparison.Ordinal)) SwinBlockCheck(file, report, random);
+        else if (module.StartsWith("patch embedding", StringComparison.Ordinal)) PatchEmbeddingCheck(file, report, random);
+        else if (module.StartsWith("patch merging", StringComparison.Ordinal)) PatchMergingCheck(file, report, random);
+        else if (module.Contains("PWAM", StringComparison.Ordinal)) PwamCheck(file, report, random);
         else if (module == "mask decoder") DecoderCheck(file, report, random);
         else if (module.StartsWith("BERT encoder", StringComparison.Ordinal)) BertCheck(file, report, random);
         else if (module.StartsWith("--loss ", StringComparison.Ordinal)) LossCheck.Run(file, report);
@@ -30,32 +32,59 @@ internal static class ModuleChecks
 
     private static void SwinBlockCheck(GoldenFile file, GoldenReport report, RandomSource random)
     {
-        SwinBlock block = new(file.Int("dim"), file.Int("heads"), file.Int("window"), file.Int("shift"), 0, random);
-        Compare(file, report, block, ["x"], [null], leaves => block.Forward(leaves[0], file.Int("height"), file.Int("width")), null);
+        Shape x = file.InputShape("x");
+        bool isOfClips = x.Rank == 5;
+        Volume window = isOfClips ? Volumes(file["window"]) : Volume.Picture(file.Int("window"), file.Int("window"));
+        Volume shift = isOfClips ? Volumes(file["shift"]) : new Volume(0, file.Int("shift"), file.Int("shift"));
+        Volume map = isOfClips ? new(x[1], x[2], x[3]) : Volume.Picture(file.Int("height"), file.Int("width"));
+        SwinBlock block = new(file.Int("dim"), file.Int("heads"), window, shift, Ops.RelativePositions(window), 0, random);
+        Compare(file, report, block, ["x"], [null],
+            leaves => Ops.Reshape(block.Forward(Ops.Reshape(leaves[0], [x[0], map.Count, x[-1]]), map), x), null);
     }
 
     private static void PatchEmbeddingCheck(GoldenFile file, GoldenReport report, RandomSource random)
     {
-        PatchEmbedding embedding = new(file.Int("embed_dim"), random);
-        Shape expected = file.Read("output.0").Shape;
-        Compare(file, report, embedding, ["x"], [null], leaves => Ops.Reshape(embedding.Forward(leaves[0]), [expected[0], expected[2], expected[3], expected[1]]), ToChannelsFirst);
+        bool isOfClips = file.InputShape("x").Rank == 5;
+        PatchEmbedding embedding = new(file.Int("embed_dim"), isOfClips, random);
+        if (isOfClips) Compare(file, report, embedding, ["x"], [[0, 2, 1, 3, 4]], leaves => embedding.Forward(leaves[0]).AsClips(), [0, 4, 1, 2, 3]);
+        else Compare(file, report, embedding, ["x"], [null], leaves => embedding.Forward(leaves[0]).AsFrames(), ToChannelsFirst);
     }
 
     private static void PatchMergingCheck(GoldenFile file, GoldenReport report, RandomSource random)
     {
         PatchMerging merging = new(file.Int("dim"), random);
-        Compare(file, report, merging, ["x"], [null], leaves => merging.Forward(leaves[0], file.Int("height"), file.Int("width")), null);
+        Shape x = file.InputShape("x"), expected = file.Read("output.0").Shape;
+        bool isOfClips = x.Rank == 5;
+        Shape frames = isOfClips ? [x[0] * x[1], x[2] * x[3], x[4]] : x;
+        (int height, int width) = isOfClips ? (x[2], x[3]) : (file.Int("height"), file.Int("width"));
+        Compare(file, report, merging, ["x"], [null], leaves => Ops.Reshape(merging.Forward(Ops.Reshape(leaves[0], frames), height, width), expected), null);
     }
 
     private static void PwamCheck(GoldenFile file, GoldenReport report, RandomSource random)
     {
-        string module = file["module"];
-        ModelOptions options = ModelOptions.Parse(module.StartsWith("PWAM with ", StringComparison.Ordinal) ? module["PWAM with ".Length..] : "");
-        int heads = file.Has("heads") ? file.Int("heads") : 1;
-        Pwam pwam = new(file.Int("dim"), file.Int("language_dim"), heads, options.Fuse, options.AttentionNorm, 0, random);
-        Shape words = file.InputShape("l_mask");
+        Shape x = file.InputShape("x"), words = file.InputShape("l_mask"), language = file.InputShape("l");
+        ModelOptions options = ModelOptions.Parse(CommandOf(file));
+        Volume map = x.Rank == 5 ? new(x[1], x[2], x[3]) : Volume.Picture(1, x[1]);
+        int heads = file.Has("heads") ? file.Int("heads") : options.FusionHeads[0];
+        Pwam pwam = new(options, x[-1], language[1], heads, random);
         Tensor mask = Masks.FirstWords(words[0], words[1], file);
-        Compare(file, report, pwam, ["x", "l"], [null, [0, 2, 1]], leaves => pwam.Forward(leaves[0], leaves[1], mask), null);
+        Compare(file, report, pwam, ["x", "l"], [null, [0, 2, 1]],
+            leaves => pwam.Forward(pwam.Visuals(new FeatureMap(Ops.Reshape(leaves[0], [x[0], map.Count, x[-1]]), map)), leaves[1], mask), null);
+    }
+
+    /// <summary>The flags that a PWAM's file names, as a command line.</summary>
+    private static string CommandOf(GoldenFile file)
+    {
+        const string With = "PWAM with ", Gates = " and all four tanh gates";
+        if (!file.Has("flags")) return file["module"].StartsWith(With, StringComparison.Ordinal) ? file["module"][With.Length..] : "";
+        string gates = string.Join(' ', new[] { "s", "t" }.SelectMany(branch => new[] { "q", "v" }, (branch, of) => $"--{branch}_tanh_plus_1_gate_1_{of}"));
+        return "--model lavt_video " + file["flags"].Replace(Gates, " " + gates, StringComparison.Ordinal);
+    }
+
+    private static Volume Volumes(string text)
+    {
+        int[] extents = [.. text.Split(',').Select(e => int.Parse(e, CultureInfo.InvariantCulture))];
+        return new Volume(extents[0], extents[1], extents[2]);
     }
 
     private static void DecoderCheck(GoldenFile file, GoldenReport report, RandomSource random)

@@ -6,27 +6,25 @@ using Lavt.Tensors;
 namespace Lavt.Models;
 
 /// <summary>
-/// LAVT (Yang et al., CVPR 2022): a picture and a sentence in, two classes per pixel out. With <c>--model lavt_one</c> the
-/// text encoder is a part of the model's state (<c>text_encoder.*</c>); with <c>lavt</c> it stands beside it and has an
-/// entry of its own in checkpoints.
+/// LAVT (Yang et al., CVPR 2022; for clips TPAMI 2024): a picture or clip and a sentence in, two classes per pixel out. With
+/// <c>--model lavt_one</c> and <c>lavt_video</c> the text encoder is a part of the model's state (<c>text_encoder.*</c>); with
+/// <c>lavt</c> it stands beside it and has an entry of its own in checkpoints.
 /// </summary>
 public sealed class LavtModel : Module
 {
     /// <summary>A model with the published initial values.</summary>
     /// <param name="options">What to build.</param>
     /// <param name="random">Source of the initial values.</param>
-    /// <exception cref="OptionException">The options describe a video model.</exception>
+    /// <exception cref="OptionException">The options contradict each other.</exception>
     public LavtModel(ModelOptions options, RandomSource random)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        if (options.Model == ModelKind.LavtVideo)
-            throw new OptionException("--model", "lavt_video is not a part of this build; use lavt or lavt_one");
         Options = options;
         Backbone = Register("backbone", new SwinBackbone(options, random));
         Decoder = Register("classifier", new MaskDecoder(options.Backbone.Channels(PerStage.Count - 1), options.LazyPrediction, options.InterpolateBeforeSegmentation, options.SegmentLast, random));
         TextEncoder = new Bert(options.Bert, random);
-        if (options.Model == ModelKind.LavtOne) Register("text_encoder", TextEncoder);
+        if (options.Model != ModelKind.Lavt) Register("text_encoder", TextEncoder);
     }
 
     /// <summary>What the model was built from.</summary>
@@ -38,31 +36,57 @@ public sealed class LavtModel : Module
     /// <summary>The mask decoder.</summary>
     public MaskDecoder Decoder { get; }
 
-    /// <summary>BERT, a child module only with <c>lavt_one</c>.</summary>
+    /// <summary>BERT, a child module but for <c>lavt</c>.</summary>
     public Bert TextEncoder { get; }
 
-    /// <summary>Logits [B, H, W, 2] of pictures [B, 3, H, W] and word features [B, L, 768] with their mask [B, L].</summary>
-    public Tensor Forward(Tensor picture, Tensor language, Tensor mask)
+    /// <summary>
+    /// Logits [B·T, H, W, 2] of pictures [B, 3, H, W] (T = 1) or clips [B, T, 3, H, W] and word features [B, L, 768] with
+    /// their mask [B, L].
+    /// </summary>
+    public Tensor Forward(Tensor frames, Tensor language, Tensor mask)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        return scope.Return(Forward(Backbone.Prefix(picture), picture.Shape[2], picture.Shape[3], language, mask));
+        return scope.Return(Forward(Prefix(frames), frames.Shape[-2], frames.Shape[-1], language, mask));
     }
 
-    /// <summary>The same from the part that does not depend on the sentence, for several sentences about one picture.</summary>
-    /// <param name="prefix">The result of <see cref="SwinBackbone.Prefix"/>, one entry per sentence.</param>
-    /// <param name="height">Rows of the picture.</param>
-    /// <param name="width">Columns of the picture.</param>
+    /// <summary>The part that does not depend on the sentence, for several sentences about one picture or clip.</summary>
+    /// <param name="frames">Pictures [B, 3, H, W] or clips [B, T, 3, H, W]; picture models take a clip's frames one by one, but
+    /// for those with <c>--ytvos_2d_swin_3d_pwam</c>.</param>
+    public PwamVisuals Prefix(Tensor frames)
+    {
+        ArgumentNullException.ThrowIfNull(frames);
+        if (frames.Rank == 5 && !Options.FusesClips)
+            frames = Ops.Reshape(frames, [frames.Shape[0] * frames.Shape[1], frames.Shape[2], frames.Shape[3], frames.Shape[4]]);
+        return Backbone.Prefix(frames);
+    }
+
+    /// <summary>The same from <see cref="Prefix"/>.</summary>
+    /// <param name="prefix">The result of <see cref="Prefix"/>, one entry per sentence (or per frame of the sentence's clip,
+    /// where a picture model takes the frames one by one).</param>
+    /// <param name="height">Rows of the frames.</param>
+    /// <param name="width">Columns of the frames.</param>
     /// <param name="language">Words [B, L, 768].</param>
     /// <param name="mask">1 for words, 0 for padding: [B, L].</param>
-    public Tensor Forward(FeatureMap prefix, int height, int width, Tensor language, Tensor mask)
+    public Tensor Forward(PwamVisuals prefix, int height, int width, Tensor language, Tensor mask)
     {
+        ArgumentNullException.ThrowIfNull(prefix);
+        ArgumentNullException.ThrowIfNull(mask);
         using MemoryScope scope = MemoryScope.Begin();
-        return scope.Return(Ops.Bilinear(Decode(Backbone.Forward(prefix, language, mask)), height, width));
+        int repeats = prefix.Map.Tokens.Shape[0] / mask.Shape[0];
+        FeatureMap?[] maps = Backbone.Forward(prefix, ForEachFrame(language, repeats), ForEachFrame(mask, repeats));
+        return scope.Return(Decode(maps, height, width));
     }
 
-    /// <summary>The decoder's logits, before they are resized to the picture.</summary>
-    public Tensor Decode(FeatureMap?[] maps) =>
-        Decoder.Forward(maps[0]?.AsMap(), maps[1]!.Value.AsMap(), maps[2]!.Value.AsMap(), maps[3]!.Value.AsMap());
+    /// <summary>The decoder's logits for the stages' maps, resized to the frames: [B·T, height, width, 2].</summary>
+    public Tensor Decode(FeatureMap?[] maps, int height, int width)
+    {
+        Tensor?[] frames = [.. maps.Select(map => map?.AsFrames())];
+        return FramePieces.Concat(frames[1]!.Shape[0], (start, count) =>
+        {
+            Tensor? Part(int stage) => frames[stage] is { } all && count < all.Shape[0] ? all.ViewSlice(0, start, count) : frames[stage];
+            return Ops.Bilinear(Decoder.Forward(Part(0), Part(1)!, Part(2)!, Part(3)!), height, width);
+        });
+    }
 
     /// <inheritdoc/>
     public override void KeepForInferenceOnly(DType products = DType.F32)
@@ -77,5 +101,14 @@ public sealed class LavtModel : Module
     {
         SetTraining(training);
         TextEncoder.SetTraining(training);
+    }
+
+    /// <summary>Each entry of the first axis <paramref name="times"/> times.</summary>
+    private static Tensor ForEachFrame(Tensor x, int times)
+    {
+        if (times == 1) return x;
+        int[] row = x.Shape.ToArray()[1..];
+        Tensor repeated = Ops.Add(Ops.Reshape(x, new Shape([x.Shape[0], 1, .. row])), Tensor.Zeros(new Shape([1, times, .. row.Select(_ => 1)]), x.DType));
+        return Ops.Reshape(repeated, new Shape([x.Shape[0] * times, .. row]));
     }
 }

@@ -1,10 +1,11 @@
 using Lavt.Autograd;
+using Lavt.Kernels;
 using Lavt.Nn;
 using Lavt.Tensors;
 
 namespace Lavt.Models;
 
-/// <summary>Halves a map: four neighbours become one token of twice the channels.</summary>
+/// <summary>Halves the frames of a map: four neighbours become one token of twice the channels.</summary>
 public sealed class PatchMerging : Module
 {
     private readonly Linear _reduction;
@@ -17,7 +18,10 @@ public sealed class PatchMerging : Module
         _norm = Register("norm", new LayerNorm(4 * channels));
     }
 
-    /// <summary>Tokens [B, H·W, C] to [B, ⌈H/2⌉·⌈W/2⌉, 2C].</summary>
+    /// <summary>The extents of the halved map of a clip.</summary>
+    public static Volume Halved(Volume map) => map with { Height = (map.Height + 1) / 2, Width = (map.Width + 1) / 2 };
+
+    /// <summary>Tokens of frames, [B, H·W, C] each, to [B, ⌈H/2⌉·⌈W/2⌉, 2C].</summary>
     public Tensor Forward(Tensor x, int height, int width)
     {
         using MemoryScope scope = MemoryScope.Begin();

@@ -6,7 +6,7 @@ using Lavt.Tensors;
 namespace Lavt.Models;
 
 /// <summary><c>--fuse simple</c>: the mean of the words through two linear layers, the same for every token.</summary>
-public sealed class SentenceProjection : Module, ILanguageFusion
+public sealed class SentenceProjection : Module
 {
     private readonly Linear _first;
     private readonly Linear _second;
@@ -18,8 +18,8 @@ public sealed class SentenceProjection : Module, ILanguageFusion
         _second = Register("project.2", new Linear(channels, channels, random));
     }
 
-    /// <inheritdoc/>
-    public Tensor Forward(Tensor x, Tensor language, Tensor mask)
+    /// <summary>[B, 1, C] of words [B, L, language channels] and their mask [B, L].</summary>
+    public Tensor Forward(Tensor language, Tensor mask)
     {
         Tensor words = Ops.Reshape(mask, [mask.Shape[0], mask.Shape[1], 1]);
         Tensor mean = Ops.Divide(Ops.Sum(Ops.Multiply(language, words), 1), Ops.Sum(words, 1));

@@ -5,17 +5,9 @@ using Lavt.Tensors;
 
 namespace Lavt.Models;
 
-/// <summary>A map of features, channels last.</summary>
-/// <param name="Tokens">[B, H·W, C].</param>
-/// <param name="Height">Rows, H.</param>
-/// <param name="Width">Columns, W.</param>
-public readonly record struct FeatureMap(Tensor Tokens, int Height, int Width)
-{
-    /// <summary>The same numbers as [B, H, W, C].</summary>
-    public Tensor AsMap() => Ops.Reshape(Tokens, [Tokens.Shape[0], Height, Width, Tokens.Shape[2]]);
-}
-
-/// <summary>The language-aware Swin transformer: four stages, each fusing the sentence into its map.</summary>
+/// <summary>
+/// The language-aware Swin transformer, for pictures or clips: four stages, each fusing the sentence into its map.
+/// </summary>
 public sealed class SwinBackbone : Module
 {
     private readonly PatchEmbedding _patchEmbedding;
@@ -26,36 +18,42 @@ public sealed class SwinBackbone : Module
     public SwinBackbone(ModelOptions options, RandomSource random)
     {
         SwinSize size = options.Backbone;
-        _patchEmbedding = Register("patch_embed", new PatchEmbedding(size.EmbedDim, random));
-        _stages = Register("layers", new ModuleList<SwinStage>(Enumerable.Range(0, PerStage.Count).Select(i => new SwinStage(options, i, random))));
+        Tensor relativePositions = Ops.RelativePositions(size.Window);
+        _patchEmbedding = Register("patch_embed", new PatchEmbedding(size.EmbedDim, options.Model == ModelKind.LavtVideo, random));
+        _stages = Register("layers", new ModuleList<SwinStage>(Enumerable.Range(0, PerStage.Count).Select(i => new SwinStage(options, i, relativePositions, random))));
         for (int i = options.LazyPrediction ? 1 : 0; i < PerStage.Count; i++)
             _norms[i] = Register($"norm{i}", new LayerNorm(size.Channels(i)));
         InitialiseLinears(this, random);
     }
 
-    /// <summary>The part that does not depend on the sentence: patch embedding and the blocks of the first stage.</summary>
-    public FeatureMap Prefix(Tensor picture)
+    /// <summary>
+    /// The part that does not depend on the sentence: patch embedding, the blocks of the first stage, and what its fusion makes
+    /// of their result alone.
+    /// </summary>
+    /// <param name="frames">Pictures [B, 3, H, W] or clips [B, T, 3, H, W].</param>
+    public PwamVisuals Prefix(Tensor frames)
     {
-        int height = (picture.Shape[2] + PatchEmbedding.Patch - 1) / PatchEmbedding.Patch;
-        int width = (picture.Shape[3] + PatchEmbedding.Patch - 1) / PatchEmbedding.Patch;
-        return new FeatureMap(_stages[0].Blocks(_patchEmbedding.Forward(picture), height, width), height, width);
+        using MemoryScope scope = MemoryScope.Begin();
+        PwamVisuals visuals = _stages[0].Visuals(_stages[0].Blocks(_patchEmbedding.Forward(frames)));
+        visuals.ForEach(tensor => scope.Return(tensor));
+        return visuals;
     }
 
     /// <summary>The maps for the decoder, stage 1 first; with <c>--lazy_pred</c> the first is missing.</summary>
     /// <param name="prefix">The result of <see cref="Prefix"/>.</param>
     /// <param name="language">Words [B, L, language channels].</param>
     /// <param name="mask">1 for words, 0 for padding: [B, L].</param>
-    public FeatureMap?[] Forward(FeatureMap prefix, Tensor language, Tensor mask)
+    public FeatureMap?[] Forward(PwamVisuals prefix, Tensor language, Tensor mask)
     {
         FeatureMap?[] maps = new FeatureMap?[PerStage.Count];
-        (Tensor x, int height, int width) = (prefix.Tokens, prefix.Height, prefix.Width);
+        FeatureMap? next = null;
         for (int i = 0; i < PerStage.Count; i++)
         {
-            if (i > 0) x = _stages[i].Blocks(x, height, width);
-            (Tensor emitted, Tensor? next) = _stages[i].Fuse(x, height, width, language, mask);
-            if (_norms[i] is { } norm) maps[i] = new FeatureMap(norm.Forward(emitted), height, width);
-            if (next is null) break;
-            (x, height, width) = (next, (height + 1) / 2, (width + 1) / 2);
+            using MemoryScope scope = MemoryScope.Begin();
+            PwamVisuals visuals = i == 0 ? prefix : _stages[i].Visuals(_stages[i].Blocks(next!.Value));
+            (Tensor emitted, next) = _stages[i].Fuse(visuals, language, mask);
+            if (_norms[i] is { } norm) maps[i] = visuals.Map with { Tokens = scope.Return(norm.Forward(emitted)) };
+            if (next is { } map) scope.Return(map.Tokens);
         }
         return maps;
     }

@@ -18,18 +18,21 @@ public sealed class SwinStage : Module
     private readonly PatchMerging? _merging;
 
     /// <summary>Stage <paramref name="stage"/> (from 0) of the backbone that <paramref name="options"/> describe.</summary>
-    public SwinStage(ModelOptions options, int stage, RandomSource random)
+    /// <param name="options">The model.</param>
+    /// <param name="stage">Which stage.</param>
+    /// <param name="relativePositions"><see cref="Ops.RelativePositions"/> of the window; all blocks share it.</param>
+    /// <param name="random">Source of the initial values.</param>
+    public SwinStage(ModelOptions options, int stage, Tensor relativePositions, RandomSource random)
     {
         _options = options;
         _isFirst = stage == 0;
         SwinSize size = options.Backbone;
-        int channels = size.Channels(stage), depth = size.Depths[stage], before = 0;
+        int channels = size.Channels(stage), before = 0;
         for (int i = 0; i < stage; i++) before += size.Depths[i];
-        int all = size.Depths.Sum;
-        _blocks = Register("blocks", new ModuleList<SwinBlock>(Enumerable.Range(0, depth).Select(i => new SwinBlock(
-            channels, size.Heads[stage], size.Window, i % 2 == 0 ? 0 : size.Window / 2, all > 1 ? size.DropPath * (before + i) / (all - 1) : 0, random))));
-        _fusion = Register("fusion", new Pwam(channels, options.Bert.HiddenSize, options.FusionHeads[stage], options.Fuse, options.AttentionNorm, options.FusionDropout, random));
-        if (options.Version == GateVersion.Default)
+        _blocks = Register("blocks", new ModuleList<SwinBlock>(Enumerable.Range(0, size.Depths[stage]).Select(i => new SwinBlock(
+            channels, size.Heads[stage], size.Window, i % 2 == 0 ? default : Half(size.Window), relativePositions, DropPath(size, before + i), random))));
+        _fusion = Register("fusion", new Pwam(options, channels, options.Bert.HiddenSize, options.FusionHeads[stage], random));
+        if (options.HasGate(stage))
         {
             _gate0 = Register("res_gate.0", new Linear(channels, channels, random, bias: false));
             _gate2 = Register("res_gate.2", new Linear(channels, channels, random, bias: false));
@@ -37,48 +40,75 @@ public sealed class SwinStage : Module
         if (stage < PerStage.Count - 1) _merging = Register("downsample", new PatchMerging(channels, random));
     }
 
-    /// <summary>The blocks alone, which know nothing of the sentence: [B, H·W, C] to the same.</summary>
-    public Tensor Blocks(Tensor x, int height, int width)
+    /// <summary>The blocks alone, which know nothing of the sentence.</summary>
+    /// <param name="map">Their input; in inference on long clips its memory is used for the result.</param>
+    public FeatureMap Blocks(FeatureMap map)
     {
         using MemoryScope scope = MemoryScope.Begin();
+        (Tensor x, Volume volume) = map;
+        bool inPlace = Tape.Current is null && !Training && volume.Frames > FramePieces.Frames;
         for (int i = 0; i < _blocks.Count; i++)
         {
             SwinBlock block = _blocks[i];
-            x = _options.UseCheckpoint && Training
-                ? Checkpoint.Run(input => block.Forward(input, height, width), x)
-                : block.Forward(x, height, width);
+            if (inPlace) block.ForwardInPlace(x, volume);
+            else x = _options.UseCheckpoint && Training ? Checkpoint.Run(input => block.Forward(input, volume), x) : block.Forward(x, volume);
         }
-        return scope.Return(x);
+        return map with { Tokens = inPlace ? x : scope.Return(x) };
     }
 
+    /// <summary>What the fusion makes of the blocks' result before it hears the sentence.</summary>
+    public PwamVisuals Visuals(FeatureMap map) => _fusion.Visuals(map);
+
     /// <summary>What follows the blocks.</summary>
-    /// <param name="x">The blocks' result [B, H·W, C].</param>
-    /// <param name="height">Rows of the map.</param>
-    /// <param name="width">Columns of the map.</param>
+    /// <param name="visuals">The result of <see cref="Visuals"/>.</param>
     /// <param name="language">Words [B, L, language channels].</param>
     /// <param name="mask">1 for words, 0 for padding: [B, L].</param>
-    /// <returns>What the decoder gets, and the next stage's input (null for the last stage).</returns>
-    public (Tensor Emitted, Tensor? Next) Fuse(Tensor x, int height, int width, Tensor language, Tensor mask)
+    /// <returns>What the decoder gets, [B, T·H·W, C], and the next stage's input (null for the last stage).</returns>
+    public (Tensor Emitted, FeatureMap? Next) Fuse(PwamVisuals visuals, Tensor language, Tensor mask)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        Tensor fused = _fusion.Forward(x, language, mask);
-        // The last stage's sum goes nowhere unless it is what the stage emits.
-        Tensor? sum = _merging is not null || _options.HiddenStates ? Sum(x, fused) : null;
-        Tensor emitted = _options.HiddenStates ? sum! : _options.LazyPrediction ? x : fused;
-        Tensor? next = _merging?.Forward(sum!, height, width);
-        if (next is not null) scope.Return(next);
-        return (scope.Return(emitted), next);
+        FeatureMap map = visuals.Map;
+        Tensor x = map.Tokens, fused = _fusion.Forward(visuals, language, mask);
+        if (_options.HiddenStates)
+        {
+            Tensor sum = Sum(x, fused);
+            return (scope.Return(sum), Merge(scope, map, (start, count) => Frames(sum, map.Volume, start, count)));
+        }
+        return (scope.Return(_options.LazyPrediction ? x : fused),
+            Merge(scope, map, (start, count) => Sum(Frames(x, map.Volume, start, count), Frames(fused, map.Volume, start, count))));
     }
 
     /// <summary>The first stage's map is the finest that the decoder gets: its errors are the largest part of a mask's.</summary>
     protected override DType ProductsOf(Module child, DType products) => _isFirst ? DType.F32 : products;
 
+    private static Volume Half(Volume window) => new(window.Frames / 2, window.Height / 2, window.Width / 2);
+
+    private static double DropPath(SwinSize size, int block) =>
+        size.Depths.Sum > 1 ? size.DropPath * block / (size.Depths.Sum - 1) : 0;
+
+    /// <summary>The next stage's input from the sum of visual and fused features, which is given for frames of the batch.</summary>
+    private FeatureMap? Merge(MemoryScope scope, FeatureMap map, Func<int, int, Tensor> sum)
+    {
+        if (_merging is null) return null;
+        int clips = map.Tokens.Shape[0];
+        Tensor merged = FramePieces.Concat(clips * map.Volume.Frames, (start, count) => _merging.Forward(sum(start, count), map.Volume.Height, map.Volume.Width));
+        Volume halved = PatchMerging.Halved(map.Volume);
+        return new FeatureMap(scope.Return(Ops.Reshape(merged, [clips, halved.Count, merged.Shape[2]])), halved);
+    }
+
+    /// <summary>Some frames of the batch, [count, H·W, C].</summary>
+    private static Tensor Frames(Tensor tokens, Volume volume, int start, int count)
+    {
+        Tensor frames = Ops.Reshape(tokens, [tokens.Shape[0] * volume.Frames, volume.Plane, tokens.Shape[2]]);
+        return count == frames.Shape[0] ? frames : frames.ViewSlice(0, start, count);
+    }
+
     private Tensor Sum(Tensor x, Tensor fused)
     {
-        if (_options.Version == GateVersion.None) return x;
         if (_options.Version == GateVersion.NoGate) return Ops.Add(x, fused);
+        if (_gate0 is null) return x;
         Activation last = _options.GateActivation == GateActivation.Sigmoid ? Activation.Sigmoid : Activation.Tanh;
-        Tensor gate = _gate2!.Forward(_gate0!.Forward(fused, Activation.Relu), last);
+        Tensor gate = _gate2!.Forward(_gate0.Forward(fused, Activation.Relu), last);
         return Ops.Gate(gate, fused, x);
     }
 }

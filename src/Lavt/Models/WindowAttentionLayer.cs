@@ -1,4 +1,5 @@
 using Lavt.Autograd;
+using Lavt.Kernels;
 using Lavt.Nn;
 using Lavt.Tensors;
 
@@ -7,24 +8,35 @@ namespace Lavt.Models;
 /// <summary>The attention of a Swin block: projection to queries, keys and values, attention within windows, projection back.</summary>
 public sealed class WindowAttentionLayer : Module
 {
+    private readonly Volume _window;
     private readonly Tensor _biasTable;
     private readonly Linear _qkv;
     private readonly Linear _projection;
 
-    /// <summary>A layer for windows of <paramref name="window"/> x <paramref name="window"/> tokens.</summary>
-    public WindowAttentionLayer(int channels, int heads, int window, RandomSource random)
+    /// <summary>A layer.</summary>
+    /// <param name="channels">Channels of a token.</param>
+    /// <param name="heads">Attention heads.</param>
+    /// <param name="window">Extents of a window.</param>
+    /// <param name="relativePositions"><see cref="Ops.RelativePositions"/> of the window; all blocks share it.</param>
+    /// <param name="random">Source of the initial values.</param>
+    public WindowAttentionLayer(int channels, int heads, Volume window, Tensor relativePositions, RandomSource random)
     {
-        int span = 2 * window - 1;
-        _biasTable = AddParameter("relative_position_bias_table", [span * span, heads]);
+        _window = window;
+        int rows = (2 * window.Frames - 1) * (2 * window.Height - 1) * (2 * window.Width - 1);
+        _biasTable = AddParameter("relative_position_bias_table", [rows, heads]);
         Init.TruncatedNormal(_biasTable, 0.02f, random);
-        AddBuffer("relative_position_index", Ops.RelativePositions(window));
+        AddBuffer("relative_position_index", relativePositions);
         _qkv = Register("qkv", new Linear(channels, 3 * channels, random));
         _projection = Register("proj", new Linear(channels, channels, random));
     }
 
-    /// <summary>Tokens [B, H·W, C] to attended tokens of the same shape, before the last projection.</summary>
-    public Tensor Attend(Tensor x, int height, int width, int window, int shift) =>
-        Ops.WindowAttention(_qkv.Forward(x), _qkv.Bias!, _biasTable, height, width, window, shift);
+    /// <summary>Tokens [B, T·H·W, C] to attended tokens of the same shape, before the last projection.</summary>
+    /// <param name="x">The tokens.</param>
+    /// <param name="map">Extents of the map.</param>
+    /// <param name="window">Extents of the windows, at most those of the layer.</param>
+    /// <param name="shift">How far the windows are shifted.</param>
+    public Tensor Attend(Tensor x, Volume map, Volume window, Volume shift) =>
+        Ops.WindowAttention(_qkv.Forward(x), _qkv.Bias!, _biasTable, map, window, shift, _window);
 
     /// <summary>The last projection, with the residual connection if one is given.</summary>
     public Tensor Project(Tensor attended, Tensor? residual = null) => _projection.Forward(attended, residual: residual);

@@ -1,8 +1,13 @@
+using Lavt.Kernels;
+
 namespace Lavt.Options;
 
 /// <summary>Everything that decides which layers a LAVT model has. Models are built from it alone.</summary>
 public sealed record ModelOptions
 {
+    /// <summary>Frames of an attention window of the video models.</summary>
+    public const int FramesOfWindow = 8;
+
     /// <summary><c>--model</c>.</summary>
     public ModelKind Model { get; init; } = ModelKind.Lavt;
 
@@ -75,9 +80,20 @@ public sealed record ModelOptions
                 SwinType.Base => (128, new PerStage(2, 2, 18, 2), new PerStage(4, 8, 16, 32)),
                 _ => (192, new PerStage(2, 2, 18, 2), new PerStage(6, 12, 24, 48)),
             };
-            return new SwinSize(EmbedDim ?? embedDim, Depths ?? depths, Heads ?? heads, Window, DropPath ?? DefaultDropPath);
+            Volume window = new(Model == ModelKind.LavtVideo ? FramesOfWindow : 1, Window, Window);
+            return new SwinSize(EmbedDim ?? embedDim, Depths ?? depths, Heads ?? heads, window, DropPath ?? DefaultDropPath);
         }
     }
+
+    /// <summary>Whether the fusion sees the frames of a clip together; otherwise a clip is a batch of pictures.</summary>
+    public bool FusesClips => Model == ModelKind.LavtVideo || Video.ImageBackboneVideoPwam;
+
+    /// <summary>
+    /// Whether a stage (from 0) has a language gate. The published video backbone has none in the last stage with
+    /// <c>--use_checkpoint</c>, for its result would go nowhere.
+    /// </summary>
+    public bool HasGate(int stage) =>
+        Version == GateVersion.Default && !(Model == ModelKind.LavtVideo && UseCheckpoint && stage == PerStage.Count - 1);
 
     private double DefaultDropPath => Model != ModelKind.LavtVideo
         ? 0.3
@@ -110,6 +126,10 @@ public sealed record ModelOptions
             RequireDivides("--heads", size.Heads[stage], channels, stage);
             RequireDivides("--mha", FusionHeads[stage], channels, stage);
         }
+        if (Video.SumKernelSize.Length > 0 && Video.CatReduceKernelSize.Length > 0)
+            throw new OptionException("--sept_cat_reduce_kernel_size", "cannot be combined with --sept_sum_3_kernel_size; give one of them");
+        if (Model == ModelKind.LavtVideo && (Video.ImageBackbone || Video.ImageBackboneVideoPwam))
+            throw new OptionException(Video.ImageBackbone ? "--ytvos_2d_swin_pwam" : "--ytvos_2d_swin_3d_pwam", "is for the picture models; use it with --model lavt_one");
         if (Bert.HiddenSize % Bert.Heads != 0)
             throw new OptionException("--bert_heads", $"{Bert.Heads} heads do not divide {Bert.HiddenSize} channels");
     }

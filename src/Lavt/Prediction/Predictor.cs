@@ -48,11 +48,11 @@ public sealed class Predictor
         using MemoryScope scope = MemoryScope.Begin();
         Tensor input = Tensor.Empty([1, 3, ImageSize, ImageSize]);
         _transform.Apply(picture, ImageSize, input.Span<float>());
-        FeatureMap prefix = _model.Backbone.Prefix(input);
+        PwamVisuals prefix = _model.Prefix(input);
         return [.. sentences.Select(sentence => Predict(picture, prefix, sentence))];
     }
 
-    private SentencePrediction Predict(Picture picture, FeatureMap prefix, string sentence)
+    private SentencePrediction Predict(Picture picture, PwamVisuals prefix, string sentence)
     {
         using MemoryScope scope = MemoryScope.Begin();
         long started = Stopwatch.GetTimestamp();

@@ -87,11 +87,15 @@ public static class OpCases
 
     private static IEnumerable<OpCase> Attentions()
     {
-        foreach ((int height, int width, int window, int shift) in ((int, int, int, int)[])[(2, 2, 2, 0), (4, 4, 2, 1), (3, 5, 3, 1), (2, 3, 4, 2), (7, 8, 7, 3)])
+        Volume w2 = new(1, 2, 2), w3 = new(1, 3, 3), w4 = new(1, 4, 4), w7 = new(1, 7, 7), clip = new(2, 2, 3);
+        foreach ((Volume map, Volume window, Volume shift, Volume table) in ((Volume, Volume, Volume, Volume)[])[
+            (new(1, 2, 2), w2, default, w2), (new(1, 4, 4), w2, new(0, 1, 1), w2), (new(1, 3, 5), w3, new(0, 1, 1), w3),
+            (new(1, 2, 3), w4, new(0, 2, 2), w4), (new(1, 7, 8), w7, new(0, 3, 3), w7),
+            (new(3, 3, 4), clip, new(1, 1, 1), clip), (new(2, 2, 4), clip, new(0, 0, 1), new(4, 3, 3)), (new(1, 1, 2), new(1, 1, 2), default, clip)])
             foreach ((int heads, int headDim) in ((int, int)[])[(1, 4), (2, 3)])
-                yield return new($"WindowAttention {height}x{width} window {window} shift {shift}",
-                    [[2, height * width, 3 * heads * headDim], [3 * heads * headDim], [(2 * window - 1) * (2 * window - 1), heads]],
-                    x => Ops.WindowAttention(x[0], x[1], x[2], height, width, window, shift));
+                yield return new($"WindowAttention {map} window {window} shift {shift} table {table}",
+                    [[2, map.Count, 3 * heads * headDim], [3 * heads * headDim], [(2 * table.Frames - 1) * (2 * table.Height - 1) * (2 * table.Width - 1), heads]],
+                    x => Ops.WindowAttention(x[0], x[1], x[2], map, window, shift, table));
         foreach ((int tokens, int words, int channels, int heads) in ((int, int, int, int)[])[(1, 1, 1, 1), (5, 4, 6, 2), (17, 20, 16, 1), (3, 22, 33, 3)])
             yield return new($"WordAttention heads {heads}", [[2, tokens, channels], [2, words, channels], [2, words, channels]],
                 x => Ops.WordAttention(x[0], x[1], x[2], Mask(words, x[0].DType), heads, 1 / Math.Sqrt(channels)));
@@ -102,6 +106,12 @@ public static class OpCases
     {
         foreach ((int height, int width, int cin, int cout) in ((int, int, int, int)[])[(1, 1, 2, 3), (1, 4, 3, 1), (5, 3, 17, 5), (4, 6, 8, 33)])
             yield return new("Conv3x3", [[2, height, width, cin], [cout, cin, 3, 3]], x => Ops.Conv3x3(x[0], x[1]));
+        foreach ((Volume map, Volume kernel, int cin, int cout) in ((Volume, Volume, int, int)[])[
+            (new(1, 1, 1), new(3, 3, 3), 2, 3), (new(2, 3, 4), new(3, 3, 3), 3, 2), (new(4, 2, 3), new(3, 1, 1), 5, 17), (new(2, 4, 3), new(1, 3, 3), 2, 3),
+            (new(2, 3, 2), new(1, 1, 1), 3, 4), (new(3, 2, 4), new(1, 1, 3), 2, 2), (new(3, 3, 2), new(3, 3, 1), 2, 2), (new(2, 3, 3), new(3, 1, 3), 2, 2)])
+            foreach (Activation activation in (Activation[])[Activation.None, Activation.Gelu, Activation.Tanh])
+                yield return new($"Conv3d {map} kernel {kernel} {activation}", [[2, map.Frames, map.Height, map.Width, cin], [cout, cin, kernel.Frames, kernel.Height, kernel.Width], [cout]],
+                    x => Ops.Conv3d(x[0], x[1], x[2], activation));
         foreach ((int h, int w, int height, int width, int c) in ((int, int, int, int, int)[])[(1, 1, 3, 4, 2), (2, 3, 5, 7, 17), (3, 4, 3, 4, 3), (5, 4, 2, 1, 16)])
         {
             yield return new($"Bilinear to {height}x{width}", [[2, h, w, c]], x => Ops.Bilinear(x[0], height, width));

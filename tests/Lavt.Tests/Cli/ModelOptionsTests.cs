@@ -1,3 +1,4 @@
+using Lavt.Kernels;
 using Lavt.Options;
 using Xunit;
 
@@ -10,7 +11,7 @@ public class ModelOptionsTests
     {
         ModelOptions options = ModelOptions.Parse("");
         Assert.Equal(ModelKind.Lavt, options.Model);
-        Assert.Equal(new SwinSize(128, new PerStage(2, 2, 18, 2), new PerStage(4, 8, 16, 32), 7, 0.3), options.Backbone);
+        Assert.Equal(new SwinSize(128, new PerStage(2, 2, 18, 2), new PerStage(4, 8, 16, 32), Volume.Picture(7, 7), 0.3), options.Backbone);
         Assert.Equal(new PerStage(1, 1, 1, 1), options.FusionHeads);
         Assert.Equal(new ModelOptions(), options);
     }
@@ -39,7 +40,7 @@ public class ModelOptionsTests
     {
         ModelOptions small = ModelOptions.Parse(
             "--model lavt_one --embed_dim 32 --depths 2-2-2-2 --heads 1-2-4-8 --window 5 --drop_path 0 --hs --bert_hidden 64 --bert_layers 2 --bert_heads 4");
-        Assert.Equal(new SwinSize(32, new PerStage(2, 2, 2, 2), new PerStage(1, 2, 4, 8), 5, 0), small.Backbone);
+        Assert.Equal(new SwinSize(32, new PerStage(2, 2, 2, 2), new PerStage(1, 2, 4, 8), Volume.Picture(5, 5), 0), small.Backbone);
         var args = ModelFlags.Table.ToArgs(small).ToDictionary(pair => pair.Key, pair => (object?)pair.Value);
         Assert.Equal(false, args["window12"]);
         Assert.Equal(32L, args["embed_dim"]);

@@ -1,17 +1,39 @@
+using Lavt.Kernels;
 using Xunit;
 
 namespace Lavt.Tests.Kernels;
+
+/// <summary>The geometry of a window attention: extents "TxHxW" of the map, a window, its shift and the table's window.</summary>
+internal sealed record WindowGeometry(Volume Map, Volume Window, Volume Shift, Volume Table)
+{
+    public static WindowGeometry Parse(string map, string window, string shift, string? table = null) =>
+        new(Extents(map), Extents(window), Extents(shift), Extents(table ?? window));
+
+    public int TableRows => (2 * Table.Frames - 1) * (2 * Table.Height - 1) * (2 * Table.Width - 1);
+
+    private static Volume Extents(string text)
+    {
+        int[] extents = [.. text.Split('x').Select(int.Parse)];
+        return new(extents[0], extents[1], extents[2]);
+    }
+}
 
 /// <summary>
 /// Window attention in double precision, step by step as Swin describes it: pad, roll, cut into windows, attend, put
 /// together, roll back, crop.
 /// </summary>
-internal sealed class WindowAttentionReference(int batch, int height, int width, int heads, int headDim, int window, int shift)
+internal sealed class WindowAttentionReference(WindowGeometry geometry, int batch, int heads, int headDim)
 {
-    private readonly int _paddedHeight = (height + window - 1) / window * window;
-    private readonly int _paddedWidth = (width + window - 1) / window * window;
+    private readonly Volume _map = geometry.Map;
+    private readonly Volume _window = geometry.Window;
+    private readonly Volume _shift = geometry.Shift;
+    private readonly Volume _counts = new(
+        Cover(geometry.Map.Frames, geometry.Window.Frames), Cover(geometry.Map.Height, geometry.Window.Height), Cover(geometry.Map.Width, geometry.Window.Width));
+
     private readonly int _channels = heads * headDim;
-    private readonly int _size = window * window;
+    private readonly int _size = geometry.Window.Count;
+
+    private Volume Padded => new(_counts.Frames * _window.Frames, _counts.Height * _window.Height, _counts.Width * _window.Width);
 
     public double[] DQkv { get; private set; } = [];
 
@@ -21,39 +43,37 @@ internal sealed class WindowAttentionReference(int batch, int height, int width,
 
     public double[] Forward(double[] qkv, double[] qkvBias, double[] table)
     {
-        double[] windows = Partition(Roll(Pad(qkv, 3 * _channels, qkvBias), 3 * _channels, shift), 3 * _channels);
+        double[] windows = Partition(Roll(Pad(qkv, 3 * _channels, qkvBias), 3 * _channels, 1), 3 * _channels);
         double[] result = new double[windows.Length / 3];
         double[] regions = Regions();
-        int perPicture = _paddedHeight * _paddedWidth / _size;
-        for (int w = 0; w < batch * perPicture; w++)
+        int perMap = _counts.Count;
+        for (int w = 0; w < batch * perMap; w++)
             for (int h = 0; h < heads; h++)
-                Attend(windows, w, w % perPicture, h, table, regions, result, null, []);
-        return Crop(Roll(Reverse(result, _channels), _channels, -shift), _channels);
+                Attend(windows, w, w % perMap, h, table, regions, result, null, []);
+        return Crop(Roll(Reverse(result, _channels), _channels, -1), _channels);
     }
 
     public void Backward(double[] qkv, double[] qkvBias, double[] table, double[] dOutput)
     {
-        double[] windows = Partition(Roll(Pad(qkv, 3 * _channels, qkvBias), 3 * _channels, shift), 3 * _channels);
-        double[] gradient = Partition(Roll(Pad(dOutput, _channels, new double[_channels]), _channels, shift), _channels);
+        double[] windows = Partition(Roll(Pad(qkv, 3 * _channels, qkvBias), 3 * _channels, 1), 3 * _channels);
+        double[] gradient = Partition(Roll(Pad(dOutput, _channels, new double[_channels]), _channels, 1), _channels);
         double[] dWindows = new double[windows.Length];
         double[] regions = Regions();
         DBiasTable = new double[table.Length];
-        int perPicture = _paddedHeight * _paddedWidth / _size;
-        for (int w = 0; w < batch * perPicture; w++)
+        int perMap = _counts.Count;
+        for (int w = 0; w < batch * perMap; w++)
             for (int h = 0; h < heads; h++)
-                Attend(windows, w, w % perPicture, h, table, regions, dWindows, gradient, DBiasTable);
-        double[] padded = Roll(Reverse(dWindows, 3 * _channels), 3 * _channels, -shift);
+                Attend(windows, w, w % perMap, h, table, regions, dWindows, gradient, DBiasTable);
+        double[] padded = Roll(Reverse(dWindows, 3 * _channels), 3 * _channels, -1);
         DQkv = Crop(padded, 3 * _channels);
         DQkvBias = new double[3 * _channels];
-        for (int b = 0; b < batch; b++)
-            for (int y = 0; y < _paddedHeight; y++)
-                for (int x = 0; x < _paddedWidth; x++)
-                    for (int c = 0; c < 3 * _channels && (y >= height || x >= width); c++)
-                        DQkvBias[c] += padded[((b * _paddedHeight + y) * _paddedWidth + x) * 3 * _channels + c];
+        for (int i = 0; i < padded.Length; i++)
+            if (!Inside(i / (3 * _channels) % Padded.Count))
+                DQkvBias[i % (3 * _channels)] += padded[i];
     }
 
     /// <summary>One head of one window; with a gradient it writes that of q, k, v and adds that of the table, without one the result.</summary>
-    private void Attend(double[] windows, int w, int inPicture, int h, double[] table, double[] regions, double[] destination, double[]? gradient, double[] dTable)
+    private void Attend(double[] windows, int w, int inMap, int h, double[] table, double[] regions, double[] destination, double[]? gradient, double[] dTable)
     {
         double scale = 1 / Math.Sqrt(headDim);
         double At(int i, int part, int d) => windows[((w * _size + i) * 3 + part) * _channels + h * headDim + d];
@@ -64,7 +84,7 @@ internal sealed class WindowAttentionReference(int batch, int height, int width,
             {
                 for (int d = 0; d < headDim; d++) p[j] += At(i, 0, d) * scale * At(j, 1, d);
                 p[j] += table[RelativeIndex(i, j) * heads + h];
-                if (shift > 0 && regions[inPicture * _size + i] != regions[inPicture * _size + j]) p[j] -= 100;
+                if (regions[inMap * _size + i] != regions[inMap * _size + j]) p[j] -= 100;
             }
             double largest = p.Max();
             for (int j = 0; j < _size; j++) p[j] = Math.Exp(p[j] - largest);
@@ -97,42 +117,63 @@ internal sealed class WindowAttentionReference(int batch, int height, int width,
         }
     }
 
-    private int RelativeIndex(int i, int j) =>
-        (i / window - j / window + window - 1) * (2 * window - 1) + i % window - j % window + window - 1;
+    private static int Cover(int extent, int window) => (extent + window - 1) / window;
+
+    /// <summary>Tokens are counted in the table's window, whatever the window.</summary>
+    private int RelativeIndex(int i, int j)
+    {
+        Volume table = geometry.Table, a = Position(i, table), b = Position(j, table);
+        int frames = a.Frames - b.Frames + table.Frames - 1, rows = a.Height - b.Height + table.Height - 1;
+        return ((frames * (2 * table.Height - 1)) + rows) * (2 * table.Width - 1) + a.Width - b.Width + table.Width - 1;
+    }
+
+    private static Volume Position(int index, Volume extents) =>
+        new(index / extents.Plane, index / extents.Width % extents.Height, index % extents.Width);
+
+    private static int Index(Volume position, Volume extents) =>
+        (position.Frames * extents.Height + position.Height) * extents.Width + position.Width;
+
+    private bool Inside(int padded)
+    {
+        Volume at = Position(padded, Padded);
+        return at.Frames < _map.Frames && at.Height < _map.Height && at.Width < _map.Width;
+    }
 
     private double[] Pad(double[] map, int channels, double[] padding)
     {
-        double[] padded = new double[batch * _paddedHeight * _paddedWidth * channels];
+        double[] padded = new double[batch * Padded.Count * channels];
         for (int i = 0; i < padded.Length; i++)
         {
-            int c = i % channels, x = i / channels % _paddedWidth, y = i / channels / _paddedWidth % _paddedHeight;
-            int b = i / channels / _paddedWidth / _paddedHeight;
-            padded[i] = y < height && x < width ? map[((b * height + y) * width + x) * channels + c] : padding[c];
+            int c = i % channels, token = i / channels % Padded.Count, b = i / channels / Padded.Count;
+            padded[i] = Inside(token) ? map[(b * _map.Count + Index(Position(token, Padded), _map)) * channels + c] : padding[c];
         }
         return padded;
     }
 
     private double[] Crop(double[] padded, int channels)
     {
-        double[] map = new double[batch * height * width * channels];
+        double[] map = new double[batch * _map.Count * channels];
         for (int i = 0; i < map.Length; i++)
         {
-            int c = i % channels, x = i / channels % width, y = i / channels / width % height, b = i / channels / width / height;
-            map[i] = padded[((b * _paddedHeight + y) * _paddedWidth + x) * channels + c];
+            int c = i % channels, token = i / channels % _map.Count, b = i / channels / _map.Count;
+            map[i] = padded[(b * Padded.Count + Index(Position(token, _map), Padded)) * channels + c];
         }
         return map;
     }
 
-    /// <summary>Moves everything by −amount, what falls out comes in at the other end.</summary>
-    private double[] Roll(double[] map, int channels, int amount)
+    /// <summary>Moves everything by −shift (direction 1) or shift (−1), what falls out comes in at the other end.</summary>
+    private double[] Roll(double[] map, int channels, int direction)
     {
         double[] rolled = new double[map.Length];
         for (int i = 0; i < map.Length; i++)
         {
-            int c = i % channels, x = i / channels % _paddedWidth, y = i / channels / _paddedWidth % _paddedHeight;
-            int b = i / channels / _paddedWidth / _paddedHeight;
-            int fromY = (y + amount + _paddedHeight) % _paddedHeight, fromX = (x + amount + _paddedWidth) % _paddedWidth;
-            rolled[i] = map[((b * _paddedHeight + fromY) * _paddedWidth + fromX) * channels + c];
+            int c = i % channels, b = i / channels / Padded.Count;
+            Volume to = Position(i / channels % Padded.Count, Padded);
+            Volume from = new(
+                (to.Frames + direction * _shift.Frames + Padded.Frames) % Padded.Frames,
+                (to.Height + direction * _shift.Height + Padded.Height) % Padded.Height,
+                (to.Width + direction * _shift.Width + Padded.Width) % Padded.Width);
+            rolled[i] = map[(b * Padded.Count + Index(from, Padded)) * channels + c];
         }
         return rolled;
     }
@@ -153,43 +194,60 @@ internal sealed class WindowAttentionReference(int batch, int height, int width,
 
     private int WindowPosition(int token)
     {
-        int x = token % _paddedWidth, y = token / _paddedWidth % _paddedHeight, b = token / _paddedWidth / _paddedHeight;
-        int index = (b * (_paddedHeight / window) + y / window) * (_paddedWidth / window) + x / window;
-        return index * _size + y % window * window + x % window;
+        Volume at = Position(token % Padded.Count, Padded);
+        Volume window = new(at.Frames / _window.Frames, at.Height / _window.Height, at.Width / _window.Width);
+        Volume inside = new(at.Frames % _window.Frames, at.Height % _window.Height, at.Width % _window.Width);
+        return (token / Padded.Count * _counts.Count + Index(window, _counts)) * _size + Index(inside, _window);
     }
 
-    /// <summary>The regions of one picture, partitioned: 3 x 3 slices (0, −window), (−window, −shift), (−shift, end) of the rolled map.</summary>
+    /// <summary>
+    /// The regions of one map, partitioned: along each axis the slices (0, −window), (−window, −shift), (−shift, end) of the
+    /// rolled map, painted one after the other, so that without a shift the last covers all.
+    /// </summary>
     private double[] Regions()
     {
-        double[] map = new double[_paddedHeight * _paddedWidth];
-        int[] rows = [0, _paddedHeight - window, _paddedHeight - shift, _paddedHeight];
-        int[] columns = [0, _paddedWidth - window, _paddedWidth - shift, _paddedWidth];
-        for (int a = 0; a < 3; a++)
-            for (int b = 0; b < 3; b++)
-                for (int y = rows[a]; y < rows[a + 1]; y++)
-                    for (int x = columns[b]; x < columns[b + 1]; x++) map[y * _paddedWidth + x] = 3 * a + b;
+        int[] frames = Slices(Padded.Frames, _window.Frames, _shift.Frames), rows = Slices(Padded.Height, _window.Height, _shift.Height);
+        int[] columns = Slices(Padded.Width, _window.Width, _shift.Width);
+        double[] map = new double[Padded.Count];
+        for (int i = 0; i < map.Length; i++)
+        {
+            Volume at = Position(i, Padded);
+            map[i] = 9 * frames[at.Frames] + 3 * rows[at.Height] + columns[at.Width];
+        }
         return Partition(map, 1);
+
+        static int[] Slices(int padded, int window, int shift)
+        {
+            int[] slices = new int[padded];
+            Array.Fill(slices, 1, padded - window, window);
+            Array.Fill(slices, 2, shift == 0 ? 0 : padded - shift, shift == 0 ? padded : shift);
+            return slices;
+        }
     }
 }
 
+/// <summary>The reference itself against central differences.</summary>
 public class WindowAttentionReferenceTests
 {
     [Theory]
-    [InlineData(3, 5, 2, 1)]
-    [InlineData(4, 2, 3, 1)]
-    [InlineData(2, 3, 4, 2)]
-    public void Gradients_of_the_reference_equal_central_differences(int height, int width, int window, int shift)
+    [InlineData("1x3x5", "1x2x2", "0x1x1", null)]
+    [InlineData("1x4x2", "1x3x3", "0x1x1", null)]
+    [InlineData("1x2x3", "1x4x4", "0x2x2", null)]
+    [InlineData("3x2x3", "2x2x2", "1x0x1", null)]
+    [InlineData("2x3x2", "2x2x2", "0x1x0", "3x2x3")]
+    public void Gradients_of_the_reference_equal_central_differences(string map, string window, string shift, string? table)
     {
         const int Heads = 2, HeadDim = 3, Batch = 1;
         Random random = new(5);
-        WindowAttentionReference reference = new(Batch, height, width, Heads, HeadDim, window, shift);
+        WindowGeometry geometry = WindowGeometry.Parse(map, window, shift, table);
+        WindowAttentionReference reference = new(geometry, Batch, Heads, HeadDim);
         double[] Values(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextDouble() * 2 - 1)];
-        double[] qkv = Values(Batch * height * width * 3 * Heads * HeadDim), qkvBias = Values(3 * Heads * HeadDim);
-        double[] table = Values((2 * window - 1) * (2 * window - 1) * Heads), dOutput = Values(qkv.Length / 3);
-        reference.Backward(qkv, qkvBias, table, dOutput);
+        double[] qkv = Values(Batch * geometry.Map.Count * 3 * Heads * HeadDim), qkvBias = Values(3 * Heads * HeadDim);
+        double[] biases = Values(geometry.TableRows * Heads), dOutput = Values(qkv.Length / 3);
+        reference.Backward(qkv, qkvBias, biases, dOutput);
 
-        double Loss() => reference.Forward(qkv, qkvBias, table).Zip(dOutput, (a, b) => a * b).Sum();
-        foreach ((double[] variable, double[] gradient) in new[] { (qkv, reference.DQkv), (qkvBias, reference.DQkvBias), (table, reference.DBiasTable) })
+        double Loss() => reference.Forward(qkv, qkvBias, biases).Zip(dOutput, (a, b) => a * b).Sum();
+        foreach ((double[] variable, double[] gradient) in new[] { (qkv, reference.DQkv), (qkvBias, reference.DQkvBias), (biases, reference.DBiasTable) })
         {
             for (int i = 0; i < variable.Length; i++)
             {

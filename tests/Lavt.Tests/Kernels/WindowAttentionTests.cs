@@ -6,44 +6,52 @@ namespace Lavt.Tests.Kernels;
 
 public unsafe class WindowAttentionTests
 {
-    /// <summary>height, width, window, shift, heads, headDim.</summary>
-    public static TheoryData<int, int, int, int, int, int> Shapes => new()
+    /// <summary>Map, window, shift and the table's window, heads, headDim.</summary>
+    public static TheoryData<string, string, string, string, int, int> Shapes => new()
     {
-        { 1, 1, 1, 0, 1, 1 },
-        { 1, 1, 2, 1, 1, 4 },
-        { 3, 5, 2, 0, 2, 4 },
-        { 3, 5, 2, 1, 2, 4 },
-        { 4, 4, 2, 1, 3, 8 },
-        { 7, 6, 3, 1, 2, 5 },
-        { 2, 3, 4, 2, 2, 16 },
-        { 9, 8, 4, 2, 1, 48 },
-        { 6, 11, 5, 2, 2, 17 },
-        { 14, 14, 7, 3, 3, 32 },
-        { 15, 20, 7, 0, 1, 32 },
-        { 15, 20, 7, 3, 1, 32 },
-        { 5, 5, 7, 3, 2, 32 },
-        { 15, 15, 12, 0, 2, 32 },
-        { 15, 15, 12, 6, 2, 32 },
-        { 8, 30, 12, 6, 1, 32 },
-        { 12, 12, 12, 6, 1, 16 },
-        { 17, 3, 16, 8, 1, 8 },
-        { 5, 4, 6, 5, 1, 33 },
+        { "1x1x1", "1x1x1", "0x0x0", "1x1x1", 1, 1 },
+        { "1x1x1", "1x2x2", "0x1x1", "1x2x2", 1, 4 },
+        { "1x3x5", "1x2x2", "0x0x0", "1x2x2", 2, 4 },
+        { "1x3x5", "1x2x2", "0x1x1", "1x2x2", 2, 4 },
+        { "1x4x4", "1x2x2", "0x1x1", "1x2x2", 3, 8 },
+        { "1x7x6", "1x3x3", "0x1x1", "1x3x3", 2, 5 },
+        { "1x2x3", "1x4x4", "0x2x2", "1x4x4", 2, 16 },
+        { "1x9x8", "1x4x4", "0x2x2", "1x4x4", 1, 48 },
+        { "1x6x11", "1x5x5", "0x2x2", "1x5x5", 2, 17 },
+        { "1x14x14", "1x7x7", "0x3x3", "1x7x7", 3, 32 },
+        { "1x15x20", "1x7x7", "0x0x0", "1x7x7", 1, 32 },
+        { "1x15x20", "1x7x7", "0x3x3", "1x7x7", 1, 32 },
+        { "1x5x5", "1x7x7", "0x3x3", "1x7x7", 2, 32 },
+        { "1x15x15", "1x12x12", "0x0x0", "1x12x12", 2, 32 },
+        { "1x15x15", "1x12x12", "0x6x6", "1x12x12", 2, 32 },
+        { "1x8x30", "1x12x12", "0x6x6", "1x12x12", 1, 32 },
+        { "1x12x12", "1x12x12", "0x6x6", "1x12x12", 1, 16 },
+        { "1x17x3", "1x16x16", "0x8x8", "1x16x16", 1, 8 },
+        { "1x5x4", "1x6x6", "0x5x5", "1x6x6", 1, 33 },
+        { "2x2x2", "2x2x2", "0x0x0", "2x2x2", 1, 4 },
+        { "5x3x4", "2x3x2", "1x1x1", "2x3x2", 2, 5 },
+        { "11x7x8", "8x7x4", "4x0x2", "8x7x7", 1, 8 },
+        { "3x4x9", "3x4x7", "0x0x3", "8x7x7", 2, 16 },
+        { "4x1x1", "4x1x1", "0x0x0", "8x12x12", 3, 8 },
+        { "1x2x5", "1x2x3", "0x0x1", "1x3x3", 2, 8 },
+        { "8x9x7", "8x7x7", "4x3x3", "8x7x7", 1, 32 },
+        { "9x3x3", "8x3x3", "4x0x0", "8x7x7", 1, 8 },
     };
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Forward_equals_double_precision(int height, int width, int window, int shift, int heads, int headDim)
+    public void Forward_equals_double_precision(string map, string window, string shift, string table, int heads, int headDim)
     {
-        Case c = new(2, height, width, heads, headDim, window, shift);
+        Case c = new(2, heads, headDim, WindowGeometry.Parse(map, window, shift, table));
         double[] expected = c.Reference.Forward(c.Double(c.Qkv), c.Double(c.QkvBias), c.Double(c.Table));
         AssertClose(expected, c.Forward(c.QkvBias), 2e-6);
     }
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Backward_equals_double_precision(int height, int width, int window, int shift, int heads, int headDim)
+    public void Backward_equals_double_precision(string map, string window, string shift, string table, int heads, int headDim)
     {
-        Case c = new(2, height, width, heads, headDim, window, shift);
+        Case c = new(2, heads, headDim, WindowGeometry.Parse(map, window, shift, table));
         c.Reference.Backward(c.Double(c.Qkv), c.Double(c.QkvBias), c.Double(c.Table), c.Double(c.DOutput));
         Gradients actual = c.Backward(c.QkvBias);
         AssertClose(c.Reference.DQkv, actual.Qkv, 3e-6);
@@ -54,7 +62,7 @@ public unsafe class WindowAttentionTests
     [Fact]
     public void Sums_over_windows_are_added_to_what_is_there()
     {
-        Case c = new(1, 5, 5, 1, 8, 4, 2);
+        Case c = new(1, 1, 8, WindowGeometry.Parse("1x5x5", "1x4x4", "0x2x2"));
         Gradients once = c.Backward(c.QkvBias), onTop = c.Backward(c.QkvBias, initial: 0.5f);
         Assert.Equal(once.Qkv, onTop.Qkv);
         Assert.Equal(once.QkvBias.Select(g => g + 0.5f), onTop.QkvBias);
@@ -64,7 +72,7 @@ public unsafe class WindowAttentionTests
     [Fact]
     public void Without_a_bias_its_gradient_is_not_wanted()
     {
-        Case c = new(1, 3, 4, 2, 8, 4, 2);
+        Case c = new(1, 2, 8, WindowGeometry.Parse("1x3x4", "1x4x4", "0x2x2"));
         c.Reference.Backward(c.Double(c.Qkv), new double[c.QkvBias.Length], c.Double(c.Table), c.Double(c.DOutput));
         Gradients actual = c.Backward(null);
         AssertClose(c.Reference.DQkv, actual.Qkv, 3e-6);
@@ -74,7 +82,7 @@ public unsafe class WindowAttentionTests
     [Fact]
     public void Without_a_bias_padding_tokens_are_zeros()
     {
-        Case c = new(1, 3, 4, 2, 8, 4, 2);
+        Case c = new(1, 2, 8, WindowGeometry.Parse("1x3x4", "1x4x4", "0x2x2"));
         double[] expected = c.Reference.Forward(c.Double(c.Qkv), new double[c.QkvBias.Length], c.Double(c.Table));
         AssertClose(expected, c.Forward(null), 2e-6);
         Assert.NotEqual(c.Forward(c.QkvBias), c.Forward(null));
@@ -83,17 +91,18 @@ public unsafe class WindowAttentionTests
     [Fact]
     public void Large_scores_do_not_overflow()
     {
-        Case c = new(1, 9, 9, 1, 32, 7, 3, spread: 12);
+        Case c = new(1, 1, 32, WindowGeometry.Parse("1x9x9", "1x7x7", "0x3x3"), spread: 12);
         double[] expected = c.Reference.Forward(c.Double(c.Qkv), c.Double(c.QkvBias), c.Double(c.Table));
         AssertClose(expected, c.Forward(c.QkvBias), 2e-4);
     }
 
     [Theory]
-    [InlineData(15, 15, 12, 6, 2, 32)]
-    [InlineData(9, 8, 4, 2, 3, 8)]
-    public void Results_do_not_depend_on_the_number_of_workers(int height, int width, int window, int shift, int heads, int headDim)
+    [InlineData("1x15x15", "1x12x12", "0x6x6", "1x12x12", 2, 32)]
+    [InlineData("1x9x8", "1x4x4", "0x2x2", "1x4x4", 3, 8)]
+    [InlineData("9x5x8", "8x5x7", "4x0x3", "8x7x7", 2, 8)]
+    public void Results_do_not_depend_on_the_number_of_workers(string map, string window, string shift, string table, int heads, int headDim)
     {
-        Case c = new(2, height, width, heads, headDim, window, shift);
+        Case c = new(2, heads, headDim, WindowGeometry.Parse(map, window, shift, table));
         float[][] results = WithWorkers(() => c.Forward(c.QkvBias));
         Assert.All(results, r => Assert.Equal(results[0], r));
         Gradients[] gradients = WithWorkers(() => c.Backward(c.QkvBias));
@@ -103,16 +112,23 @@ public unsafe class WindowAttentionTests
     }
 
     [Fact]
-    public void An_empty_batch_is_nothing_to_do() => WindowAttention.Forward(null, null, null, null, 0, 4, 4, 1, 8, 2, 0);
+    public void An_empty_batch_is_nothing_to_do() =>
+        WindowAttention.Forward(null, null, null, null, 0, 1, 8, new(1, 4, 4), new(1, 2, 2), default, new(1, 2, 2));
 
     [Theory]
-    [InlineData(4, 4, 1, 8, 2, 2)]
-    [InlineData(4, 4, 1, 8, 2, -1)]
-    [InlineData(0, 4, 1, 8, 2, 0)]
-    [InlineData(4, 4, 0, 8, 2, 0)]
-    [InlineData(4, 4, 1, 8, 0, 0)]
-    public void Impossible_sizes_are_refused(int height, int width, int heads, int headDim, int window, int shift) =>
-        Assert.Throws<ArgumentOutOfRangeException>(() => WindowAttention.Forward(null, null, null, null, 1, height, width, heads, headDim, window, shift));
+    [InlineData("1x4x4", "1x2x2", "0x2x2", "1x2x2", 1, 8)]
+    [InlineData("1x4x4", "1x2x2", "0x-1x0", "1x2x2", 1, 8)]
+    [InlineData("1x0x4", "1x2x2", "0x0x0", "1x2x2", 1, 8)]
+    [InlineData("1x4x4", "1x2x2", "0x0x0", "1x2x2", 0, 8)]
+    [InlineData("1x4x4", "1x0x2", "0x0x0", "1x2x2", 1, 8)]
+    [InlineData("2x4x4", "1x2x2", "1x0x0", "1x2x2", 1, 8)]
+    [InlineData("2x4x4", "2x2x2", "0x0x0", "1x2x2", 1, 8)]
+    public void Impossible_sizes_are_refused(string map, string window, string shift, string table, int heads, int headDim)
+    {
+        WindowGeometry geometry = WindowGeometry.Parse(map, window, shift, table);
+        Assert.Throws<ArgumentOutOfRangeException>(() => WindowAttention.Forward(
+            null, null, null, null, 1, heads, headDim, geometry.Map, geometry.Window, geometry.Shift, geometry.Table));
+    }
 
     private static T[] WithWorkers<T>(Func<T> action)
     {
@@ -145,18 +161,19 @@ public unsafe class WindowAttentionTests
 
     private sealed class Case
     {
-        private readonly int _batch, _height, _width, _heads, _headDim, _window, _shift;
+        private readonly int _batch, _heads, _headDim;
+        private readonly WindowGeometry _geometry;
 
-        public Case(int batch, int height, int width, int heads, int headDim, int window, int shift, double spread = 1.5)
+        public Case(int batch, int heads, int headDim, WindowGeometry geometry, double spread = 1.5)
         {
-            (_batch, _height, _width, _heads, _headDim, _window, _shift) = (batch, height, width, heads, headDim, window, shift);
-            Random random = new(window * 1000 + shift);
+            (_batch, _heads, _headDim, _geometry) = (batch, heads, headDim, geometry);
+            Random random = new(geometry.Window.Count * 1000 + geometry.Shift.Width);
             float[] Values(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)((random.NextDouble() * 2 - 1) * spread))];
-            Qkv = Values(batch * height * width * 3 * heads * headDim);
+            Qkv = Values(batch * geometry.Map.Count * 3 * heads * headDim);
             QkvBias = Values(3 * heads * headDim);
-            Table = Values((2 * window - 1) * (2 * window - 1) * heads);
+            Table = Values(geometry.TableRows * heads);
             DOutput = Values(Qkv.Length / 3);
-            Reference = new(batch, height, width, heads, headDim, window, shift);
+            Reference = new(geometry, batch, heads, headDim);
         }
 
         public WindowAttentionReference Reference { get; }
@@ -177,7 +194,7 @@ public unsafe class WindowAttentionTests
             float[] output = new float[Qkv.Length / 3];
             Array.Fill(output, float.NaN);
             fixed (float* q = Qkv, b = qkvBias, t = Table, o = output)
-                WindowAttention.Forward(q, b, t, o, _batch, _height, _width, _heads, _headDim, _window, _shift);
+                WindowAttention.Forward(q, b, t, o, _batch, _heads, _headDim, _geometry.Map, _geometry.Window, _geometry.Shift, _geometry.Table);
             return output;
         }
 
@@ -190,7 +207,7 @@ public unsafe class WindowAttentionTests
             fixed (float* q = Qkv, b = qkvBias, t = Table, o = DOutput, dq = result.Qkv, db = result.QkvBias, dt = result.Table)
             {
                 WindowAttention.Backward(q, b, t, o, dq, qkvBias is null ? null : db, dt,
-                    _batch, _height, _width, _heads, _headDim, _window, _shift);
+                    _batch, _heads, _headDim, _geometry.Map, _geometry.Window, _geometry.Shift, _geometry.Table);
             }
             return result;
         }
