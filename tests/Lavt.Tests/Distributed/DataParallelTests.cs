@@ -10,7 +10,7 @@ namespace Lavt.Tests.Distributed;
 public sealed class DataParallelTests
 {
     /// <summary>Of weights, moments, buffers and losses after five steps, relative to the largest number of each tensor.</summary>
-    private const double Bar = 2e-6;
+    internal const double Bar = 2e-6;
 
     /// <summary>What float32 makes of weights and moments: AdamW turns small gradients with their rounding into full steps.</summary>
     private const double Float32Bar = 1e-3;
@@ -114,7 +114,7 @@ public sealed class DataParallelTests
             }
     }
 
-    private static void Compare(
+    internal static void Compare(
         (double[] Losses, Dictionary<string, double[]> State) expected, (double[] Losses, Dictionary<string, double[]> State) actual, double bar, double? trained = null)
     {
         Near("losses", expected.Losses, actual.Losses, bar, expected.Losses.Max());

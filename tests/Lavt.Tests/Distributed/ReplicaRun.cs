@@ -55,7 +55,8 @@ internal sealed record ReplicaRun
 
     private static ReadOnlySpan<byte> Bits(double[] values) => MemoryMarshal.AsBytes(values.AsSpan());
 
-    private (double[] Losses, Dictionary<string, double[]> State) RunOne(CollectiveQueue devices)
+    /// <summary>The part of one device; moments on device 0 alone.</summary>
+    public (double[] Losses, Dictionary<string, double[]> State) RunOne(CollectiveQueue devices)
     {
         LavtOptions options = LavtFlags.Table.Parse($"{SmallRun.Model} {Flags}", new LavtOptions());
         options = (options with { Given = ["--embed_dim"], Training = options.Training with { Loss = Loss } }).Resolve();
