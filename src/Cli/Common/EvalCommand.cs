@@ -29,7 +29,9 @@ internal static class EvalCommand
         HelpPage.Attach(command,
             "lavt-eval --dataset refcoco --split val --resume checkpoints/refcoco.pth",
             "lavt-eval --dataset refcocog --splitBy umd --split test --resume checkpoints/gref_umd.pth --json results.json",
-            "lavt-eval --dataset refcoco --split testA --resume checkpoints/refcoco.pth --limit-val 50 --overlay pictures");
+            "lavt-eval --dataset refcoco --split testA --resume checkpoints/refcoco.pth --limit-val 50 --overlay pictures",
+            "lavt-eval --dataset a2d --split val --resume checkpoints/a2d.pth --a2d_data_root ./data/A2D/Release --a2d_masks",
+            "lavt-eval --dataset ytvos --split valid --resume checkpoints/ytvos.pth --sliding_window 32 --zip submission.zip");
         command.SetAction(result =>
         {
             LavtOptions options = flags.Read(result);
@@ -51,9 +53,14 @@ internal static class EvalCommand
     private static int Run(LavtOptions options)
     {
         Machine.Prepare(options.Machine);
-        ReferDatasets.RequirePictures(options);
         TrainedModel trained = TrainedModel.Load(options);
         options = trained.Options;
+        if (options.Data.IsOfClips || options.Data.CombinedImagesAsClips)
+        {
+            using var clipInterruption = new Interruption();
+            return ClipEvaluation.Run(trained, clipInterruption.Token) ?? clipInterruption.ExitCode;
+        }
+        ReferDatasets.RequirePictures(options);
         ReferDataset dataset = ReferDatasets.Open(options.Data, options.Data.Split, ReferDatasets.LoadTokenizer(options.Data, options.Model.Bert));
         var status = new StatusLine();
         using var interruption = new Interruption();

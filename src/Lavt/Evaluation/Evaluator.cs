@@ -40,7 +40,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         long started = Stopwatch.GetTimestamp();
         SentenceSwap? swap = SwapSentences ? new SentenceSwap(dataset) : null;
         plan = swap?.Possible(plan) ?? plan;
-        var tally = new Tally();
+        var tally = new MaskTally();
         model.SetMode(training: false);
         foreach (Batch batch in ReadPastBroken(plan, tally.Broken))
         {
@@ -60,8 +60,8 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
             SwappedSentences = SwapSentences,
             Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds,
             PeakMemoryMib = ProcessMemory.PeakMiB,
-            Scores = Scores.Of(tally.Measures),
-            OriginalSizeScores = Scores.Of(tally.OriginalMeasures),
+            Scores = tally.Scores,
+            OriginalSizeScores = tally.OriginalSizeScores,
             BrokenSamples = tally.Broken,
             Results = tally.Results,
         };
@@ -98,7 +98,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         return chosen.ViewAs(tensor.Shape.With(0, rows.Count));
     }
 
-    private void Compare(Batch batch, Tensor logits, SentenceSwap? swap, Tally tally)
+    private void Compare(Batch batch, Tensor logits, SentenceSwap? swap, MaskTally tally)
     {
         int plane = batch.ImageSize * batch.ImageSize;
         for (int item = 0; item < batch.Count; item++)
@@ -107,13 +107,10 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
             ReferSample sample = dataset[choice.Sample];
             string text = dataset[said.Sample].Sentences[said.Sentence].Raw;
             PredictedMask.Read(logits, item, _prediction);
-            MaskOverlap overlap = tally.Measures.Add(_prediction.Pixels, batch.Masks.Slice(item * plane, plane));
+            MaskOverlap overlap = MaskOverlap.Of(_prediction.Pixels, batch.Masks.Slice(item * plane, plane));
             Mask truth = batch.Truth(item);
             PredictedMask.Read(logits, item, truth.Rows, truth.Columns, _originalPrediction);
-            MaskOverlap original = tally.OriginalMeasures.Add(_originalPrediction.Pixels, truth.Pixels);
-            tally.Results.Add(new SentenceResult(
-                sample.RefId, choice.Sentence, text, overlap.Intersection, overlap.Union, overlap.Iou,
-                original.Intersection, original.Union, original.Iou));
+            tally.Add(new SentenceResult(sample.RefId, choice.Sentence, text), overlap, MaskOverlap.Of(_originalPrediction.Pixels, truth.Pixels));
             MaskReady?.Invoke(new EvaluatedMask(sample, choice.Sentence, _originalPrediction));
         }
     }
@@ -147,16 +144,4 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
     }
 
     private bool IsOf(DataException failure, SampleChoice choice) => dataset.PlaceOf(choice.Sample) == failure.Problem.Place;
-
-    /// <summary>What has been counted so far.</summary>
-    private sealed class Tally
-    {
-        public SegmentationMeasures Measures { get; } = new();
-
-        public SegmentationMeasures OriginalMeasures { get; } = new();
-
-        public List<SentenceResult> Results { get; } = [];
-
-        public List<string> Broken { get; } = [];
-    }
 }

@@ -44,6 +44,8 @@ public static class LavtFlags
             o => o.Workers, (o, v) => o with { Workers = v }, least: 0)
         .Integer("--num_frames", "Frames of a training clip.", o => o.Frames, (o, v) => o with { Frames = v })
         .Integer("--clip_length", "Frames of an evaluation clip of A2D.", o => o.ClipLength, (o, v) => o with { ClipLength = v })
+        .Integer("--sliding_window", "Frames of a video that a video model sees together; 0 for the whole video at once, which is exact.",
+            o => o.SlidingWindow, (o, v) => o with { SlidingWindow = v }, least: 0)
         .Switch("--not_consecutive", "Draw evaluation clips of A2D as in training.",
             o => o.NotConsecutive, (o, v) => o with { NotConsecutive = v })
         .Switch("--sample_3", "Evaluate three frames of each clip of JHMDB-Sentences.", o => o.ThreeFrames, (o, v) => o with { ThreeFrames = v })

@@ -8,23 +8,19 @@ using Lavt.Models;
 using Lavt.Nn;
 using Lavt.Options;
 using Lavt.Tensors;
-using Lavt.Text;
 using Lavt.Weights;
 
 namespace Lavt.Training;
 
 /// <summary>
-/// Trains a model: epochs over a random sentence of each object, an evaluation of the validation split and a checkpoint
-/// after each. A run that was stopped goes on from its checkpoint with the same bits as one that was not.
+/// Trains a model: epochs over pictures or clips, an evaluation of the validation split and a checkpoint after each. A run that was stopped goes on from its checkpoint with the same bits as one that was not.
 /// </summary>
 public sealed class Trainer
 {
     private readonly LavtOptions _options;
     private readonly ITrainingObserver _observer;
     private readonly RunFiles _files;
-    private readonly ReferDataset _training;
-    private readonly ReferDataset _validation;
-    private readonly BatchLoader _loader;
+    private readonly ITrainingData _data;
     private readonly LavtModel _model;
     private readonly AdamW _optimizer;
     private readonly PolynomialSchedule _schedule;
@@ -46,17 +42,13 @@ public sealed class Trainer
         options.Machine.RequireTrainable();
         TrainingOptions training = options.Training;
         _observer = observer;
-        ReferDatasets.RequirePictures(options);
         using MemoryScope scope = MemoryScope.Begin();
         LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? LavtCheckpoint.Read(TrainedModel.Existing(options.Weights.Resume), withOptimizer: true) : null;
         _model = checkpoint is null ? ModelStart.New(options) : ModelStart.Resume(checkpoint, options);
         _options = options with { Model = _model.Options };
 
-        BertTokenizer tokenizer = ReferDatasets.LoadTokenizer(options.Data, _model.Options.Bert);
-        _training = ReferDatasets.Open(options.Data, "train", tokenizer);
-        _validation = ReferDatasets.Open(options.Data, "val", tokenizer);
-        _loader = new BatchLoader(_training, training.BatchSize, options.Data.Workers);
-        _stepsPerEpoch = StepsPerEpoch(Math.Min(_training.Count, training.LimitTrain ?? int.MaxValue));
+        _data = TrainingData.Open(_options, ReferDatasets.LoadTokenizer(options.Data, _model.Options.Bert));
+        _stepsPerEpoch = StepsPerEpoch(_data.Count);
 
         _schedule = new PolynomialSchedule(training.LearningRate, (long)training.Epochs * _stepsPerEpoch, training.FixedLearningRate ? 0 : 0.9);
         _optimizer = new AdamW(
@@ -111,7 +103,7 @@ public sealed class Trainer
     private int StepsPerEpoch(int samples)
     {
         TrainingOptions training = _options.Training;
-        int steps = _loader.BatchCount(samples, dropLast: true) / training.Accumulate;
+        int steps = samples / training.BatchSize / training.Accumulate;
         return steps > 0
             ? steps
             : throw new OptionException("--batch-size", $"{training.Accumulate} x {training.BatchSize} samples per step are more than the {samples} of the split; lower --batch-size or --accumulate");
@@ -126,8 +118,7 @@ public sealed class Trainer
     private bool TrainEpoch(TrainingLog log, CancellationToken stop)
     {
         _model.SetMode(training: true);
-        SampleChoice[] plan = Limited(_training.TrainingPlan(Seed, _position.Epoch), _options.Training.LimitTrain);
-        using IEnumerator<Batch> batches = _loader.Read(plan, dropLast: true, _position.Batch).GetEnumerator();
+        using IEnumerator<Func<TrainingTensors>> batches = _data.Read(Seed, _position.Epoch, _position.Batch).GetEnumerator();
         while (_position.Batch < BatchesPerEpoch)
         {
             if (stop.IsCancellationRequested)
@@ -145,7 +136,7 @@ public sealed class Trainer
         return true;
     }
 
-    private StepRecord Step(IEnumerator<Batch> batches)
+    private StepRecord Step(IEnumerator<Func<TrainingTensors>> batches)
     {
         long started = Stopwatch.GetTimestamp(), waited = 0;
         double loss = 0;
@@ -176,14 +167,14 @@ public sealed class Trainer
     }
 
     /// <summary>Forward and backward pass of one batch; returns its loss.</summary>
-    private double AddGradients(Batch batch)
+    private double AddGradients(Func<TrainingTensors> read)
     {
         using MemoryScope scope = MemoryScope.Begin();
         using Tape tape = Tape.Begin();
-        Tensor mask = BatchTensors.TokenMask(batch);
-        Tensor language = _model.TextEncoder.Forward(BatchTensors.TokenIds(batch), mask);
-        Tensor logits = _model.Forward(BatchTensors.Pictures(batch), language, mask);
-        Tensor loss = SegmentationLoss.Compute(_options.Training, logits, BatchTensors.Masks(batch));
+        TrainingTensors batch = read();
+        Tensor logits = _model.Forward(batch.Pictures, _model.TextEncoder.Forward(batch.TokenIds, batch.TokenMask), batch.TokenMask);
+        if (batch.AnnotatedRows is { } rows) logits = Ops.Gather(logits, rows);
+        Tensor loss = SegmentationLoss.Compute(_options.Training, logits, batch.Masks);
         double value = loss.Item<float>();
         tape.Backward(_options.Training.Accumulate == 1 ? loss : Ops.Scale(loss, 1.0 / _options.Training.Accumulate));
         return value;
@@ -195,13 +186,14 @@ public sealed class Trainer
         int epoch = _position.Epoch;
         bool isBest = false;
         double best = _position.BestOverallIou;
-        if ((epoch + 1) % _options.Training.ValidateEvery == 0 || epoch + 1 == _options.Training.Epochs)
+        bool isDue = (epoch + 1) % _options.Training.ValidateEvery == 0 || epoch + 1 == _options.Training.Epochs;
+        if (isDue && _data.CanValidate)
         {
-            if (Validate(stop) is not { } report)
+            if (Validate(stop) is not { } result)
                 return false;
-            isBest = report.Scores.OverallIou > best;
-            best = Math.Max(best, report.Scores.OverallIou);
-            Log(log, epoch, report, isBest);
+            isBest = result.OverallIou > best;
+            best = Math.Max(best, result.OverallIou);
+            Log(log, epoch, result, isBest);
         }
         _position = _position with { Epoch = epoch + 1, Batch = 0, BestOverallIou = best };
         string file = _files.OfEpoch(epoch);
@@ -213,15 +205,11 @@ public sealed class Trainer
         return true;
     }
 
-    private EvaluationReport? Validate(CancellationToken stop)
+    private ValidationResult? Validate(CancellationToken stop)
     {
-        var evaluator = new Evaluator(_model, _validation, _options.Training.BatchSize, _options.Data.Workers)
-        {
-            Progress = (done, total) => _observer.Progress(new TrainingProgress("validation", done, total, null, null)),
-        };
         try
         {
-            return evaluator.Run(Limited(_validation.EvaluationPlan(), _options.Training.LimitValidation), stop);
+            return _data.Validate(_model, (done, total) => _observer.Progress(new TrainingProgress("validation", done, total, null, null)), stop);
         }
         catch (OperationCanceledException)
         {
@@ -231,14 +219,10 @@ public sealed class Trainer
 
     private void Save(string file) => TrainingCheckpoint.Save(file, _model, _optimizer, _position, _options);
 
-    /// <summary>The items of the first samples.</summary>
-    private static SampleChoice[] Limited(SampleChoice[] plan, int? samples) =>
-        samples is { } limit ? [.. plan.Where(choice => choice.Sample < limit)] : plan;
-
     private void Introduce(TrainingLog log)
     {
         long parameters = _optimizer.Parameters.Sum(parameter => parameter.Value.Count);
-        Say(log, $"{_training.Data.Dataset} ({_training.Data.SplitBy}): {_training.Count} objects to train on, {_validation.Count} to validate on");
+        Say(log, _data.Description);
         Say(log, string.Create(CultureInfo.InvariantCulture, $"{parameters / 1e6:F1} million parameters are trained, {_options.Training.Epochs} epochs of {_stepsPerEpoch} steps"));
         if (_position.Step > 0)
             Say(log, $"going on behind step {_position.Step} of {_options.Weights.Resume}");
@@ -257,19 +241,21 @@ public sealed class Trainer
             $"{stage}  step {inEpoch}/{_stepsPerEpoch}  loss {step.Loss:F4}  lr {step.LearningRate:0.###E+0}  {step.Seconds:F2} s  data {step.DataSeconds:F2} s  {step.MemoryMib} MiB  eta {remaining:d\\.hh\\:mm\\:ss}"));
     }
 
-    private void Log(TrainingLog log, int epoch, EvaluationReport report, bool isBest)
+    private void Log(TrainingLog log, int epoch, ValidationResult result, bool isBest)
     {
-        foreach (string broken in report.BrokenSamples)
+        foreach (string broken in result.BrokenSamples)
             Say(log, "left out: " + broken);
+        string video = result.JAndF is { } score ? string.Create(CultureInfo.InvariantCulture, $"  J&F {score:F2}") : "";
         Say(log, string.Create(CultureInfo.InvariantCulture,
-            $"epoch {epoch + 1}  val mean IoU {report.Scores.MeanIou:F2}  overall IoU {report.Scores.OverallIou:F2}{(isBest ? "  best so far" : "")}  {report.Seconds:F1} s"));
+            $"epoch {epoch + 1}  val mean IoU {result.MeanIou:F2}  overall IoU {result.OverallIou:F2}{video}{(isBest ? "  best so far" : "")}  {result.Seconds:F1} s"));
         log.Add(new ValidationRecord
         {
             Step = _position.Step,
             Epoch = epoch,
-            Sentences = report.Results.Count,
-            MeanIou = report.Scores.MeanIou,
-            OverallIou = report.Scores.OverallIou,
+            Sentences = result.Sentences,
+            MeanIou = result.MeanIou,
+            OverallIou = result.OverallIou,
+            JAndF = result.JAndF,
             IsBest = isBest,
         });
     }
