@@ -37,6 +37,9 @@ public sealed unsafe class CollectiveQueue : IDisposable
         (Rank, Size) = (_communicator.Rank, _communicator.Size);
     }
 
+    /// <summary>A group of one, for whoever is given no other.</summary>
+    public static CollectiveQueue Single { get; } = new();
+
     /// <summary>The number of this member, from 0.</summary>
     public int Rank { get; }
 
