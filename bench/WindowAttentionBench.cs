@@ -1,14 +1,17 @@
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
+using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
 
 namespace Lavt.Bench;
 
-/// <summary>Window attention at the four stages of Swin-B on a picture of 480 x 480, windows of 12.</summary>
+/// <summary>
+/// Window attention on pictures of 480 x 480 at the stages of Swin-B, windows of 12, and on clips of 8 frames at those of Video
+/// Swin-T, windows of 8 x 7 x 7.
+/// </summary>
 public unsafe class WindowAttentionBench
 {
     private const int HeadDim = 32;
-    private const int Window = 12;
 
     private float* _qkv;
     private float* _qkvBias;
@@ -18,21 +21,35 @@ public unsafe class WindowAttentionBench
     private float* _dQkvBias;
     private float* _dTable;
 
-    /// <summary>Side of the map in tokens and number of heads.</summary>
-    [Params("120 x 4", "60 x 8", "30 x 16", "15 x 32")]
-    public string Stage { get; set; } = "";
+    /// <summary>Map and number of heads.</summary>
+    [ParamsSource(nameof(Stages))]
+    public AttentionStage Stage { get; set; } = null!;
 
-    [Params(0, 6)]
-    public int Shift { get; set; }
+    /// <summary>Whether the windows are shifted by half.</summary>
+    [Params(false, true)]
+    public bool Shifted { get; set; }
 
-    private int Side => int.Parse(Stage.Split(" x ")[0]);
+    public static IEnumerable<AttentionStage> Stages =>
+    [
+        new(Volume.Picture(120, 120), 4, Volume.Picture(12, 12)),
+        new(Volume.Picture(60, 60), 8, Volume.Picture(12, 12)),
+        new(Volume.Picture(30, 30), 16, Volume.Picture(12, 12)),
+        new(Volume.Picture(15, 15), 32, Volume.Picture(12, 12)),
+        new(new(8, 120, 120), 3, new(8, 7, 7)),
+        new(new(8, 60, 60), 6, new(8, 7, 7)),
+        new(new(8, 30, 30), 12, new(8, 7, 7)),
+        new(new(8, 15, 15), 24, new(8, 7, 7)),
+    ];
 
-    private int Heads => int.Parse(Stage.Split(" x ")[1]);
+    /// <summary>Frames are no more than the window has: there is no shift along time.</summary>
+    private Volume Shift => Shifted ? new(0, Stage.Window.Height / 2, Stage.Window.Width / 2) : default;
 
     [GlobalSetup]
     public void Setup()
     {
-        int tokens = Side * Side, channels = Heads * HeadDim, table = (2 * Window - 1) * (2 * Window - 1) * Heads;
+        Volume window = Stage.Window;
+        int tokens = Stage.Map.Count, channels = Stage.Heads * HeadDim;
+        int table = (2 * window.Frames - 1) * (2 * window.Height - 1) * (2 * window.Width - 1) * Stage.Heads;
         _qkv = Random(tokens * 3 * channels);
         _qkvBias = Random(3 * channels);
         _table = Random(table);
@@ -50,11 +67,12 @@ public unsafe class WindowAttentionBench
     }
 
     [Benchmark]
-    public void Forward() => WindowAttention.Forward(_qkv, _qkvBias, _table, _output, 1, Side, Side, Heads, HeadDim, Window, Shift);
+    public void Forward() => WindowAttention.Forward(
+        _qkv, _qkvBias, _table, _output, 1, Stage.Heads, HeadDim, Stage.Map, Stage.Window, Shift, Stage.Window);
 
     [Benchmark]
-    public void Backward() =>
-        WindowAttention.Backward(_qkv, _qkvBias, _table, _output, _dQkv, _dQkvBias, _dTable, 1, Side, Side, Heads, HeadDim, Window, Shift);
+    public void Backward() => WindowAttention.Backward(
+        _qkv, _qkvBias, _table, _output, _dQkv, _dQkvBias, _dTable, 1, Stage.Heads, HeadDim, Stage.Map, Stage.Window, Shift, Stage.Window);
 
     private static float* Random(int count)
     {
@@ -63,4 +81,10 @@ public unsafe class WindowAttentionBench
         for (int i = 0; i < count; i++) values[i] = random.NextSingle() * 2 - 1;
         return values;
     }
+}
+
+/// <summary>The attention of one stage of a Swin transformer.</summary>
+public sealed record AttentionStage(Volume Map, int Heads, Volume Window)
+{
+    public override string ToString() => $"{Map} x {Heads}";
 }

@@ -17,6 +17,12 @@ internal sealed class GradientState
     /// <summary>The sum of the gradients given so far; this state holds a reference to its memory.</summary>
     public Tensor? Gradient { get; private set; }
 
+    /// <summary>How many operations on open tapes have read this leaf.</summary>
+    public int Readers { get; set; }
+
+    /// <summary>Called in a backward pass when the last of the <see cref="Readers"/> has given its share of the gradient.</summary>
+    public Action? Ready { get; set; }
+
     /// <summary>Adds a gradient of the right shape.</summary>
     public void Accumulate(Tensor gradient)
     {

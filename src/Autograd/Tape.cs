@@ -84,7 +84,10 @@ public sealed class Tape : IDisposable
     {
         GradientState?[] states = new GradientState?[inputs.Length];
         for (int i = 0; i < states.Length; i++)
+        {
             states[i] = inputs[i] is { } input ? StateOf(input) : null;
+            if (states[i] is { IsLeaf: true } leaf) leaf.Readers++;
+        }
         return t_current!.Add(operation, output, states, saved, rule);
     }
 
@@ -138,6 +141,8 @@ public sealed class Tape : IDisposable
             entry.Saved.Withdraw();
         }
         entry.Release();
+        for (int i = 0; i < entry.Inputs.Length; i++)
+            if (entry.Inputs[i] is { IsLeaf: true, Readers: 0, Ready: { } ready, Gradient: not null } leaf && Array.IndexOf(entry.Inputs, leaf) == i) ready();
     }
 
     private static GradientState? StateOf(Tensor tensor) =>
@@ -166,6 +171,8 @@ public sealed class Tape : IDisposable
 
         public void Release()
         {
+            foreach (GradientState? input in inputs)
+                if (input is { IsLeaf: true }) input.Readers--;
             output?.Clear();
             saved.Release();
             recipe?.Forget();

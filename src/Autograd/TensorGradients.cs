@@ -31,6 +31,28 @@ public static class TensorGradients
     /// <summary>The gradient collected by a leaf since <see cref="ClearGradient"/>; null if there is none.</summary>
     public static Tensor? Gradient(this Tensor tensor) => (tensor.GradientState as GradientState)?.Gradient;
 
+    /// <summary>Puts <paramref name="gradient"/>, of the leaf's shape, in place of the gradient of a leaf; its memory is shared, not copied.</summary>
+    public static void ReplaceGradient(this Tensor tensor, Tensor gradient)
+    {
+        if (tensor.GradientState is not GradientState { IsLeaf: true } state)
+            throw new InvalidOperationException("only a leaf keeps a gradient; call RequireGradient first");
+        if (gradient.Shape != state.Shape)
+            throw new ArgumentException($"a tensor of shape {state.Shape} has a gradient of that shape, got {gradient.Shape}", nameof(gradient));
+        state.Clear();
+        state.Accumulate(gradient);
+    }
+
+    /// <summary>
+    /// Calls <paramref name="ready"/> (null: nobody) in each backward pass as soon as the leaf's gradient is complete, while
+    /// the pass goes on with other leaves'.
+    /// </summary>
+    public static void WhenGradientIsReady(this Tensor tensor, Action? ready)
+    {
+        if (tensor.GradientState is not GradientState { IsLeaf: true } state)
+            throw new InvalidOperationException("only a leaf keeps a gradient; call RequireGradient first");
+        state.Ready = ready;
+    }
+
     /// <summary>Forgets the gradient and gives its memory back.</summary>
     public static void ClearGradient(this Tensor tensor) => (tensor.GradientState as GradientState)?.Clear();
 

@@ -13,6 +13,7 @@ public sealed class Storage
 {
     private readonly long _bytes;
     private readonly Lock? _filling;
+    private readonly IDeviceMemory? _memory;
     private Action<nint>? _fill;
     private nint _data;
     private int _references;
@@ -20,10 +21,9 @@ public sealed class Storage
 
     internal Storage(long bytes, Device device)
     {
-        if (device.Kind != DeviceKind.Cpu)
-            throw new NotSupportedException($"no memory on {device}: this build holds tensors on the CPU only");
         _bytes = bytes;
-        _data = HostAllocator.Allocate(bytes);
+        _memory = device.Kind == DeviceKind.Cpu ? null : DeviceMemory.Of(device);
+        _data = Allocate();
         Device = device;
     }
 
@@ -109,7 +109,7 @@ public sealed class Storage
     /// <summary>Gets memory again for a block whose memory was given back; the numbers are not set, and the caller holds a reference.</summary>
     internal void Reallocate()
     {
-        _data = HostAllocator.Allocate(_bytes);
+        _data = Allocate();
         GC.ReRegisterForFinalize(this);
     }
 
@@ -125,7 +125,10 @@ public sealed class Storage
         _fill = null;
         nint data = Interlocked.Exchange(ref _data, 0);
         if (data == 0) return;
-        HostAllocator.Release(data, _bytes);
+        if (_memory is null) HostAllocator.Release(data, _bytes);
+        else _memory.Release(data, _bytes);
         if (_isTold) GC.RemoveMemoryPressure(_bytes);
     }
+
+    private nint Allocate() => _memory is null ? HostAllocator.Allocate(_bytes) : _memory.Allocate(_bytes);
 }

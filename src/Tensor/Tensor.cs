@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Lavt.Tensors;
@@ -59,9 +60,13 @@ public sealed unsafe class Tensor
     public static Tensor Zeros(Shape shape, DType dtype = DType.F32, Device device = default)
     {
         Tensor tensor = Empty(shape, dtype, device);
-        NativeMemory.Clear((void*)tensor.Storage.Data, (nuint)tensor.Storage.Bytes);
+        if (device.Kind == DeviceKind.Cpu) NativeMemory.Clear((void*)tensor.Storage.Data, (nuint)tensor.Storage.Bytes);
+        else DeviceMemory.Of(device).Clear(tensor.Storage.Data, tensor.Storage.Bytes);
         return tensor;
     }
+
+    /// <summary>A tensor on this one's device and of its type whose values are not set.</summary>
+    public Tensor EmptyLike(Shape shape) => Empty(shape, DType, Device);
 
     /// <summary>A tensor of zeros on the CPU whose memory is taken when it is first used.</summary>
     public static Tensor ZerosWhenUsed(Shape shape, DType dtype = DType.F32)
@@ -93,14 +98,16 @@ public sealed unsafe class Tensor
     /// <summary>The distance, in elements, between neighbours along an axis.</summary>
     public long Stride(int axis) => _strides[Shape.Axis(axis)];
 
-    /// <summary>The address of the first element.</summary>
+    /// <summary>The address of the first element of a tensor on the host, for kernels of the processor.</summary>
+    /// <param name="operation">What asks; the compiler fills in the caller's name.</param>
     /// <exception cref="InvalidOperationException"><typeparamref name="T"/> is not the element type.</exception>
-    public T* Pointer<T>()
+    /// <exception cref="NotSupportedException">The tensor is on another device, so the operation that asks has no kernel for it.</exception>
+    public T* Pointer<T>([CallerMemberName] string operation = "")
         where T : unmanaged
     {
-        if (sizeof(T) != DType.Size() || (DType != DType.BF16 && DTypes.Of<T>() != DType && DType != DType.Bool))
-            throw new InvalidOperationException($"a tensor of type {DType} was read as {typeof(T).Name}");
-        return (T*)Storage.Data + Offset;
+        if (Device.Kind != DeviceKind.Cpu)
+            throw new NotSupportedException($"{operation} has no kernel for {Device}, where its {DType}{Shape} lies; move the tensor to the CPU for it (Ops.To)");
+        return AddressAs<T>();
     }
 
     /// <summary>The elements in order.</summary>
@@ -117,6 +124,7 @@ public sealed unsafe class Tensor
     public T[] ToArray<T>()
         where T : unmanaged
     {
+        if (Device.Kind != DeviceKind.Cpu) return TensorDevices.HostView(this).ToArray<T>();
         T[] values = new T[Count];
         T* source = Pointer<T>();
         if (IsContiguous)
@@ -134,7 +142,7 @@ public sealed unsafe class Tensor
         where T : unmanaged
     {
         if (Count != 1) throw new InvalidOperationException($"Item() needs a tensor of one element, this one has shape {Shape}");
-        return *Pointer<T>();
+        return ToArray<T>()[0];
     }
 
     /// <summary>A new contiguous tensor with the same values.</summary>
@@ -153,11 +161,16 @@ public sealed unsafe class Tensor
         if (source.Shape != Shape || source.DType != DType)
             throw new ArgumentException($"cannot copy {source.DType}{source.Shape} into {DType}{Shape}");
         if (!IsContiguous) throw new InvalidOperationException($"cannot copy into a view of shape {Shape} that is not contiguous");
+        if (source.IsContiguous)
+        {
+            TensorDevices.CopyBytes(this, source);
+            return;
+        }
+        if (source.Device.Kind != DeviceKind.Cpu)
+            throw new InvalidOperationException($"cannot copy {source}, a view with gaps; Ops.Contiguous makes one without");
         int size = DType.Size();
-        byte* to = (byte*)Storage.Data + Offset * size;
-        byte* from = (byte*)source.Storage.Data + source.Offset * size;
-        if (source.IsContiguous) Buffer.MemoryCopy(from, to, Count * size, Count * size);
-        else if (size == 4) Gather((int*)from, (int*)to, source);
+        byte* to = (byte*)Address, from = (byte*)source.Address;
+        if (size == 4) Gather((int*)from, (int*)to, source);
         else if (size == 8) Gather((long*)from, (long*)to, source);
         else if (size == 2) Gather((short*)from, (short*)to, source);
         else Gather(from, to, source);
@@ -214,6 +227,32 @@ public sealed unsafe class Tensor
     public override string ToString() => $"{DType}{Shape} on {Device}";
 
     internal Strides CopyOfStrides() => _strides;
+
+    /// <summary>The address of the first element on the tensor's device.</summary>
+    internal nint Address => Storage.Data + (nint)(Offset * DType.Size());
+
+    /// <summary><see cref="Address"/> for elements of a type, which must be the tensor's.</summary>
+    internal T* AddressAs<T>()
+        where T : unmanaged
+    {
+        if (sizeof(T) != DType.Size() || (DType != DType.BF16 && DTypes.Of<T>() != DType && DType != DType.Bool))
+            throw new InvalidOperationException($"a tensor of type {DType} was read as {typeof(T).Name}");
+        return (T*)Address;
+    }
+
+    /// <summary>Moves the numbers of a tensor that is alone in its memory to another device; the tensor stays the same object.</summary>
+    internal void MoveTo(Device device)
+    {
+        if (device == Device) return;
+        if (!IsContiguous || Offset != 0) throw new InvalidOperationException($"{this} is part of another tensor and cannot move alone");
+        Storage before = Storage;
+        Storage moved = new(before.Bytes, device);
+        moved.Retain();
+        Tensor target = new(moved, Shape, DType, _strides, 0);
+        TensorDevices.CopyBytes(target, this);
+        Storage = moved;
+        before.Discard();
+    }
 
     /// <summary>A tensor whose memory is taken, and set by <paramref name="fill"/>, when it is first used.</summary>
     internal static Tensor FilledWhenUsed(Shape shape, DType dtype, Action<nint> fill)

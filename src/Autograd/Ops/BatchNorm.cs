@@ -7,7 +7,8 @@ public static unsafe partial class Ops
     /// <summary>
     /// Batch normalisation over all axes but the last (Ioffe and Szegedy, 2015), optionally followed by ReLU. In training
     /// the batch's statistics are used and the running ones move by <paramref name="momentum"/> (unbiased variance); in
-    /// evaluation the running ones are used.
+    /// evaluation the running ones are used. Where devices share a batch (<see cref="BatchShare"/>), the statistics are those
+    /// of the whole batch, and so are the gradients of <paramref name="x"/>.
     /// </summary>
     /// <param name="x">[..., C].</param>
     /// <param name="gamma">[C].</param>
@@ -30,12 +31,13 @@ public static unsafe partial class Ops
         }
         (x, gamma, beta) = (Contiguous(x), Contiguous(gamma), Contiguous(beta));
         long rows = x.Count / Math.Max(1, channels);
-        if (training && rows < 2)
+        Kernels.DeviceSum? sum = BatchShare.Current?.Sum;
+        if (training && rows < 2 && sum is null)
             throw new ArgumentException($"BatchNorm in training needs more than one value per channel, got {x}; use a larger batch or picture");
         Tensor y = Tensor.Empty(x.Shape), mean = Tensor.Empty([channels]), rstd = Tensor.Empty([channels]);
         float* pointerX = x.Pointer<float>(), pointerY = y.Pointer<float>();
         if (training)
-            Kernels.Cpu.BatchNorm.ForwardTraining(pointerX, gamma.Pointer<float>(), beta.Pointer<float>(), pointerY, mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)momentum, (float)eps, relu);
+            Kernels.Cpu.BatchNorm.ForwardTraining(pointerX, gamma.Pointer<float>(), beta.Pointer<float>(), pointerY, mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)momentum, (float)eps, relu, sum);
         else
             Kernels.Cpu.BatchNorm.ForwardEvaluation(pointerX, gamma.Pointer<float>(), beta.Pointer<float>(), pointerY, mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)eps, relu);
         if (Tape.Needs(x, gamma, beta))
@@ -43,7 +45,7 @@ public static unsafe partial class Ops
         return Tape.Record(nameof(BatchNorm), y, [x, gamma, beta], [x, gamma, beta, mean, rstd], g =>
         {
             Tensor dx = Tensor.Empty(x.Shape), dGamma = Tensor.Empty([channels]), dBeta = Tensor.Empty([channels]);
-            Kernels.Cpu.BatchNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), relu ? beta.Pointer<float>() : null, mean.Pointer<float>(), rstd.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels, training);
+            Kernels.Cpu.BatchNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), relu ? beta.Pointer<float>() : null, mean.Pointer<float>(), rstd.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels, training, sum);
             g.Set(0, dx);
             g.Set(1, dGamma);
             g.Set(2, dBeta);
@@ -53,8 +55,8 @@ public static unsafe partial class Ops
     private static void MoveRunningStatistics(Tensor x, Tensor runningMean, Tensor runningVariance, double momentum)
     {
         using Tape.PauseScope pause = Tape.Pause();
-        Tensor rows = Reshape(x, [checked((int)(x.Count / x.Shape[-1])), x.Shape[-1]]), mean = Mean(rows, 0), centred = Subtract(rows, mean);
-        Tensor variance = Scale(Sum(Multiply(centred, centred), 0), 1.0 / (rows.Shape[0] - 1));
+        (Tensor mean, Tensor squares, _, double count) = Moments(Reshape(x, [checked((int)(x.Count / x.Shape[-1])), x.Shape[-1]]));
+        Tensor variance = Scale(squares, 1 / (count - 1));
         runningMean.CopyFrom(Reshape(Add(Scale(runningMean, 1 - momentum), Scale(mean, momentum)), runningMean.Shape));
         runningVariance.CopyFrom(Reshape(Add(Scale(runningVariance, 1 - momentum), Scale(variance, momentum)), runningVariance.Shape));
     }
@@ -63,9 +65,23 @@ public static unsafe partial class Ops
     {
         Tensor rows = Reshape(x, [checked((int)(x.Count / x.Shape[-1])), x.Shape[-1]]);
         Tensor normal = training
-            ? Normalise(rows, 0, eps)
+            ? NormaliseOverDevices(rows, eps)
             : Divide(Subtract(rows, runningMean), Sqrt(AddScalar(runningVariance, eps)));
         Tensor y = Reshape(Add(Multiply(normal, gamma), beta), x.Shape);
         return relu ? Relu(y) : y;
+    }
+
+    private static Tensor NormaliseOverDevices(Tensor rows, double eps)
+    {
+        (_, Tensor squares, Tensor centred, double count) = Moments(rows);
+        return Divide(centred, Sqrt(AddScalar(Scale(squares, 1 / count), eps)));
+    }
+
+    /// <summary>Statistics of the columns over the rows of all devices: means, Σ (x − mean)², x − mean of this device, and the number of rows.</summary>
+    private static (Tensor Mean, Tensor Squares, Tensor Centred, double Count) Moments(Tensor rows)
+    {
+        double count = SumOverDevices(Tensor.Scalar((double)rows.Shape[0])).Item<double>();
+        Tensor mean = Scale(SumOverDevices(Sum(rows, 0)), 1 / count), centred = Subtract(rows, mean);
+        return (mean, SumOverDevices(Sum(Multiply(centred, centred), 0)), centred, count);
     }
 }

@@ -26,6 +26,13 @@ public static unsafe partial class Ops
             Kernels.Cpu.CrossEntropyLoss.Run(x, t, batch, pixels, out loss, dx));
     }
 
+    /// <summary>Σ w, the divisor of <see cref="CrossEntropyLoss"/>, of a target U8 of 0 and 1.</summary>
+    public static double CrossEntropyWeight(Tensor target)
+    {
+        target = Contiguous(target);
+        return Kernels.Cpu.CrossEntropyLoss.TotalWeight(target.Pointer<byte>(), target.Count);
+    }
+
     /// <summary>
     /// The mean over samples and both classes of 1 − 2·Σpt / (Σp² + Σt + 1e-6), p the softmax probabilities and t the
     /// one-hot target.

@@ -55,6 +55,8 @@ internal static class EvalCommand
         Machine.Prepare(options.Machine);
         TrainedModel trained = TrainedModel.Load(options);
         options = trained.Options;
+        if (trained.FoundInWeights.Count > 0)
+            Terminal.Note($"read from the weights: {string.Join(' ', trained.FoundInWeights)}");
         if (options.Data.IsOfClips || options.Data.CombinedImagesAsClips)
         {
             using var clipInterruption = new Interruption();

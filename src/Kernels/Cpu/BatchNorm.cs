@@ -19,23 +19,25 @@ public static unsafe class BatchNorm
     /// <param name="rstd">1 / √(biased variance + ε), for the gradient.</param>
     /// <param name="runningMean">Becomes (1 − momentum) · itself + momentum · mean.</param>
     /// <param name="runningVariance">The same with the unbiased variance.</param>
-    /// <param name="rows">The number of rows, at least 2.</param>
+    /// <param name="rows">The number of rows, at least 2 over all devices.</param>
     /// <param name="channels">The number of channels.</param>
     /// <param name="momentum">How far the running statistics move.</param>
     /// <param name="eps">ε.</param>
     /// <param name="relu">Whether negative results become 0.</param>
+    /// <param name="sum">Makes the statistics those of the rows of all devices together; null if there is one device.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are fewer than 2 rows.</exception>
     public static void ForwardTraining(
         float* x, float* gamma, float* beta, float* y, float* mean, float* rstd, float* runningMean, float* runningVariance,
-        long rows, int channels, float momentum, float eps, bool relu)
+        long rows, int channels, float momentum, float eps, bool relu, DeviceSum? sum = null)
     {
-        if (rows < 2)
-            throw new ArgumentOutOfRangeException(nameof(rows), $"batch norm in training needs at least 2 values per channel to find a variance, got {rows}; use a larger batch or picture, or evaluation mode");
         if (channels == 0) return;
-        long statistics = 2L * channels * sizeof(double);
+        long statistics = (2L * channels + 1) * sizeof(double);
         double* means = (double*)Workers.Scratch(statistics + ColumnMoments.ScratchBytes(1, rows, channels)), variances = means + channels;
-        ColumnMoments.Compute(x, 1, rows, channels, means, variances, variances + channels);
-        double unbiased = rows / (rows - 1.0);
+        if (rows > 0) ColumnMoments.Compute(x, 1, rows, channels, means, variances, variances + channels + 1);
+        double allRows = sum is null ? rows : JoinDevices(means, variances, rows, channels, sum);
+        if (allRows < 2)
+            throw new ArgumentOutOfRangeException(nameof(rows), $"batch norm in training needs at least 2 values per channel to find a variance, got {allRows}; use a larger batch or picture, or evaluation mode");
+        double unbiased = allRows / (allRows - 1);
         for (int c = 0; c < channels; c++)
         {
             mean[c] = (float)means[c];
@@ -88,9 +90,10 @@ public static unsafe class BatchNorm
     /// <param name="rows">The number of rows.</param>
     /// <param name="channels">The number of channels.</param>
     /// <param name="training">Whether the forward pass used the statistics of the rows.</param>
+    /// <param name="sum">As in the forward pass. Gradients of γ and β stay those of this device's rows.</param>
     public static void Backward(
         float* x, float* gamma, float* beta, float* mean, float* rstd, float* dy, float* dx, float* dGamma, float* dBeta,
-        long rows, int channels, bool training)
+        long rows, int channels, bool training, DeviceSum? sum = null)
     {
         if (channels == 0) return;
         float* scale = (float*)Workers.Scratch(channels * sizeof(float) + ColumnNormGradient.ScratchBytes(1, rows, channels));
@@ -111,7 +114,32 @@ public static unsafe class BatchNorm
             Rows = rows,
             Columns = channels,
         };
-        gradient.Run(scale + channels, training);
+        gradient.Run(scale + channels, training, training ? sum : null);
+    }
+
+    /// <summary>
+    /// Makes means and variances of this device's rows those of all devices' (Chan, Golub and LeVeque, see
+    /// <see cref="ColumnMoments"/>) and returns the number of all rows. There is room for one more number behind the variances.
+    /// </summary>
+    private static double JoinDevices(double* means, double* variances, long rows, int channels, DeviceSum sum)
+    {
+        Span<double> centres = rows > 0 ? new Span<double>(means, channels).ToArray() : new double[channels];
+        for (int c = 0; c < channels; c++) means[c] = rows * centres[c];
+        // The number of rows goes with the sums of the means, over the first variance.
+        double variance = variances[0];
+        variances[0] = rows;
+        sum(new Span<double>(means, channels + 1));
+        double allRows = variances[0];
+        variances[0] = variance;
+        for (int c = 0; c < channels; c++)
+        {
+            means[c] /= allRows;
+            double offset = centres[c] - means[c];
+            variances[c] = rows > 0 ? rows * (variances[c] + offset * offset) : 0;
+        }
+        sum(new Span<double>(variances, channels));
+        for (int c = 0; c < channels; c++) variances[c] /= allRows;
+        return allRows;
     }
 
     private static void Normalise(float* x, float* gamma, float* beta, float* y, float* mean, float* rstd, long rows, int channels, bool relu)

@@ -38,8 +38,11 @@ internal unsafe struct ColumnNormGradient
     public static long ScratchBytes(int groups, long rows, int columns) =>
         (long)groups * ColumnPartials.Chunks(rows) * 2 * columns * sizeof(float);
 
-    /// <summary>Finds the sums and then dx; <paramref name="statisticsDependOnInput"/>: whether mean and deviation are those of X.</summary>
-    public readonly void Run(float* scratch, bool statisticsDependOnInput)
+    /// <summary>Finds the sums and then dx.</summary>
+    /// <param name="scratch">Memory of <see cref="ScratchBytes"/>.</param>
+    /// <param name="statisticsDependOnInput">Whether mean and deviation are those of X.</param>
+    /// <param name="sum">Where they are those of the rows of all devices: sums over these.</param>
+    public readonly void Run(float* scratch, bool statisticsDependOnInput, DeviceSum? sum = null)
     {
         int chunks = ColumnPartials.Chunks(Rows);
         SumBody sums = new() { Args = this, Partials = scratch, Chunks = chunks, RowsPerChunk = ColumnPartials.RowsPerChunk(Rows) };
@@ -50,16 +53,29 @@ internal unsafe struct ColumnNormGradient
             ColumnPartials.Reduce(partials, chunks, 2L * Columns, SumG + (long)group * Columns, Columns);
             ColumnPartials.Reduce(partials + Columns, chunks, 2L * Columns, SumGx + (long)group * Columns, Columns);
         }
-        long rowsPerPiece = Math.Max(1, FloatsPerPiece / Columns);
-        int pieces = SimdLoop.Pieces(Rows, rowsPerPiece);
-        ApplyBody apply = new()
-        {
-            Args = this,
-            RowsPerPiece = rowsPerPiece,
-            PiecesPerGroup = pieces,
-            Share = statisticsDependOnInput ? 1f / Rows : 0f,
-        };
-        SimdLoop.For(Groups * pieces, apply);
+        if (sum is null) Apply(this, statisticsDependOnInput ? 1f / Rows : 0f);
+        else ApplyOverDevices(sum);
+    }
+
+    /// <summary>The results SumG and SumGx stay those of this device, dx is made with those of all.</summary>
+    private readonly void ApplyOverDevices(DeviceSum sum)
+    {
+        int statistics = Groups * Columns;
+        double[] sums = new double[2 * statistics + 1];
+        for (int i = 0; i < statistics; i++) (sums[i], sums[statistics + i]) = (SumG[i], SumGx[i]);
+        sums[^1] = Rows;
+        sum(sums);
+        float[] totals = [.. sums.Select(value => (float)value)];
+        fixed (float* total = totals)
+            Apply(this with { SumG = total, SumGx = total + statistics }, (float)(1 / sums[^1]));
+    }
+
+    private static void Apply(in ColumnNormGradient args, float share)
+    {
+        long rowsPerPiece = Math.Max(1, FloatsPerPiece / args.Columns);
+        int pieces = SimdLoop.Pieces(args.Rows, rowsPerPiece);
+        ApplyBody apply = new() { Args = args, RowsPerPiece = rowsPerPiece, PiecesPerGroup = pieces, Share = share };
+        SimdLoop.For(args.Groups * pieces, apply);
     }
 
     private struct SumBody : ISimdLoopBody

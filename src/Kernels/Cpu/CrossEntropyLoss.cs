@@ -21,12 +21,7 @@ public static unsafe class CrossEntropyLoss
     /// <param name="dLogits">The gradient of the loss, as <paramref name="logits"/>; null if not wanted.</param>
     public static void Run(float* logits, byte* target, int batch, long pixels, out double loss, float* dLogits)
     {
-        double totalWeight = 0;
-        for (int b = 0; b < batch; b++)
-        {
-            long background = new ReadOnlySpan<byte>(target + b * pixels, checked((int)pixels)).Count((byte)0);
-            totalWeight += background * BackgroundWeight + (pixels - background) * ForegroundWeight;
-        }
+        double totalWeight = TotalWeight(target, batch * pixels);
         int pieces = LossPixel.PiecesPerSample(batch * pixels);
         double* sums = (double*)Workers.Scratch(pieces * (long)sizeof(double));
         Body body = new() { Logits = logits, Target = target, DLogits = dLogits, Pixels = batch * pixels, GradientScale = 1 / totalWeight, Sums = sums };
@@ -34,6 +29,18 @@ public static unsafe class CrossEntropyLoss
         double sum = 0;
         for (int i = 0; i < pieces; i++) sum += sums[i];
         loss = sum / totalWeight;
+    }
+
+    /// <summary>Σ w over pixels.</summary>
+    /// <param name="target">1 on the object and 0 elsewhere.</param>
+    /// <param name="pixels">The number of pixels.</param>
+    public static double TotalWeight(byte* target, long pixels)
+    {
+        const int SpanLength = 1 << 30;
+        long background = 0;
+        for (long first = 0; first < pixels; first += SpanLength)
+            background += new ReadOnlySpan<byte>(target + first, (int)Math.Min(SpanLength, pixels - first)).Count((byte)0);
+        return background * BackgroundWeight + (pixels - background) * ForegroundWeight;
     }
 
     private struct Body : ILoopBody

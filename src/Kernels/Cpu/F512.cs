@@ -75,7 +75,11 @@ internal readonly unsafe struct F512 : ISimd<F512>
     public static F512 SelectLess(F512 a, F512 b, F512 yes, F512 no) => new(Vector512.ConditionalSelect(Vector512.LessThan(a._v, b._v), yes._v, no._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(F512 a) => Vector512.Sum(a._v);
+    public static float Sum(F512 a)
+    {
+        Vector256<float> half = a._v.GetLower() + a._v.GetUpper();
+        return Vector128.Sum(half.GetLower() + half.GetUpper());
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(F512 a)

@@ -85,7 +85,8 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
             for (int first = 0; first < queries; first += QueryBlock)
             {
                 int rows = Math.Min(QueryBlock, queries - first);
-                _input.Prefetch(next / _input.Grid.Windows, next % _input.Grid.Windows, head, first * size / queries, (first + rows) * size / queries);
+                for (int part = WindowAttentionInput.Query; part <= WindowAttentionInput.Value; part++)
+                    _input.Prefetch(next / _input.Grid.Windows, next % _input.Grid.Windows, part, head, first * size / queries, (first + rows) * size / queries);
                 ScoreGradients(buffers, inPicture, head, first, rows);
                 AddKeyValueGradients(buffers, first, rows);
                 WriteQueryGradients(buffers, picture, inPicture, head, first, rows);
@@ -121,9 +122,9 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
         int keyStride = _bias.Stride;
         int queries = _input.GatherQueries<V>(picture, window, head, buffers.Queries, _stride, buffers.Positions);
         GatherOutputGradients(buffers, picture, window, head, queries);
-        _input.GatherRows<V>(picture, window, WindowAttentionInput.Key, head, buffers.Keys, _stride);
-        _input.GatherColumns(picture, window, WindowAttentionInput.Key, head, buffers.KeyColumns, keyStride);
-        _input.GatherColumns(picture, window, WindowAttentionInput.Value, head, buffers.ValueColumns, keyStride);
+        _input.GatherColumns<V>(picture, window, WindowAttentionInput.Value, head, buffers.Keys, _stride, buffers.ValueColumns, keyStride);
+        _input.GatherColumns<V>(picture, window, WindowAttentionInput.Key, head, buffers.Keys, _stride, buffers.KeyColumns, keyStride);
+        for (int i = 0; i < queries; i++) buffers.BiasRows[i] = _bias.RowOffset(buffers.Positions[i]);
         new Span<float>(buffers.KeyGradients, _input.Grid.Size * _stride).Clear();
         new Span<float>(buffers.ValueGradients, _input.Grid.Size * _stride).Clear();
         return queries;
@@ -146,25 +147,20 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
     {
         int keyStride = _bias.Stride, headDim = _input.HeadDim;
         AttentionProduct.Multiply<V>(buffers.Queries + first * _stride, _stride, buffers.KeyColumns, keyStride,
-            buffers.Probabilities, keyStride, rows, headDim, keyStride);
+            buffers.Probabilities, keyStride, rows, headDim, keyStride, new(_bias.Head(head), buffers.BiasRows + first));
         AttentionProduct.Multiply<V>(buffers.OutputGradients + first * _stride, _stride, buffers.ValueColumns, keyStride,
             buffers.ScoreGradients, keyStride, rows, headDim, keyStride);
-        _bias.HideLanes(buffers.Probabilities, rows);
-        float* bias = _bias.Head(head);
         float* regions = _input.Grid.Regions(window);
+        if (regions != null) AttentionSoftmax.SeparateRegions<V>(buffers.Probabilities, regions, buffers.Positions + first, rows, keyStride);
+        AttentionSoftmax.Exponentials<V>(buffers.Probabilities, _bias.PastEnd, buffers.InverseSums, rows, keyStride);
         for (int i = 0; i < rows; i++)
         {
-            int position = buffers.Positions[first + i];
-            nint biasRow = _bias.Offset(position);
-            float* probabilities = buffers.Probabilities + i * keyStride;
-            float inverseSum = AttentionSoftmax.Exponentials<V>(probabilities, _input.Scale, bias + biasRow,
-                regions, regions == null ? 0f : regions[position], keyStride);
-            AttentionSoftmax.Gradient<V>(probabilities, buffers.ScoreGradients + i * keyStride, inverseSum,
-                buffers.BiasGradient + biasRow, keyStride);
+            AttentionSoftmax.Gradient<V>(buffers.Probabilities + i * keyStride, buffers.ScoreGradients + i * keyStride,
+                buffers.InverseSums[i], buffers.BiasGradient + buffers.BiasRows[first + i], keyStride);
         }
     }
 
-    /// <summary>dK += dSᵀ · Q (without the scale) and dV += Pᵀ · dO for a block of queries.</summary>
+    /// <summary>dK += dSᵀ · Q (times log2(e), like Q) and dV += Pᵀ · dO for a block of queries.</summary>
     private void AddKeyValueGradients(Buffers buffers, int first, int rows)
     {
         int size = _input.Grid.Size, keyStride = _bias.Stride;
@@ -194,20 +190,21 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
     {
         int* tokens = _input.Grid.Tokens(window);
         int headDim = _input.HeadDim;
-        float scale = _input.Scale;
+        // Q was gathered with the scale and log2(e).
+        const float LnTwo = 0.693147181f;
         for (int i = 0; i < _input.Grid.Size; i++)
         {
             float* dKey = buffers.KeyGradients + i * _stride;
             float* dValue = buffers.ValueGradients + i * _stride;
             if (tokens[i] >= 0)
             {
-                AttentionRows.Scale<V>(dKey, scale, _dQkv + _input.Offset(picture, tokens[i], WindowAttentionInput.Key, head), headDim);
+                AttentionRows.Scale<V>(dKey, LnTwo, _dQkv + _input.Offset(picture, tokens[i], WindowAttentionInput.Key, head), headDim);
                 AttentionRows.Scale<V>(dValue, 1f, _dQkv + _input.Offset(picture, tokens[i], WindowAttentionInput.Value, head), headDim);
                 continue;
             }
             for (int d = 0; d < headDim; d++)
             {
-                paddingSums[d] += (double)dKey[d] * scale;
+                paddingSums[d] += (double)dKey[d] * LnTwo;
                 paddingSums[headDim + d] += dValue[d];
             }
         }
@@ -227,7 +224,9 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
         public readonly float* KeyGradients;
         public readonly float* ValueGradients;
         public readonly float* BiasGradient;
+        public readonly float* InverseSums;
         public readonly int* Positions;
+        public readonly int* BiasRows;
         public readonly float* End;
 
         public Buffers(float* start, int size, int keyStride, int headDim, int stride, nint biasFloats)
@@ -244,8 +243,10 @@ internal readonly unsafe struct WindowAttentionBackward<V> : ILoopBody, IDisposa
             KeyGradients = AttentionRows.After(QueryGradients, (nint)QueryBlock * stride);
             ValueGradients = AttentionRows.After(KeyGradients, tokens);
             BiasGradient = AttentionRows.After(ValueGradients, tokens);
-            Positions = (int*)AttentionRows.After(BiasGradient, biasFloats);
-            End = AttentionRows.After((float*)Positions, size);
+            InverseSums = AttentionRows.After(BiasGradient, biasFloats);
+            Positions = (int*)AttentionRows.After(InverseSums, QueryBlock);
+            BiasRows = (int*)AttentionRows.After((float*)Positions, size);
+            End = AttentionRows.After((float*)BiasRows, size);
         }
     }
 }

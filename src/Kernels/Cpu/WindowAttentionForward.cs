@@ -45,8 +45,7 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
         int end = Math.Min(_units, (index + 1) * _unitsPerPiece);
         for (int unit = index * _unitsPerPiece; unit < end; unit++)
         {
-            int head = unit % _input.Heads, window = unit / _input.Heads;
-            Attend(buffers, window / _input.Grid.Windows, window % _input.Grid.Windows, head, stride);
+            Attend(buffers, new Unit(unit, _input), new Unit((unit + 1) % _units, _input), stride);
         }
     }
 
@@ -60,36 +59,32 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
             sizeof(float) * 4 * tokens * channels);
     }
 
-    private void Attend(Buffers buffers, int picture, int window, int head, int stride)
+    private void Attend(Buffers buffers, Unit unit, Unit next, int stride)
     {
+        (int picture, int window, int head) = (unit.Picture, unit.Window, unit.Head);
         int size = _input.Grid.Size, headDim = _input.HeadDim, keyStride = _bias.Stride;
         int queries = _input.GatherQueries<V>(picture, window, head, buffers.Queries, stride, buffers.Positions);
         if (queries == 0) return;
-        _input.GatherColumns(picture, window, WindowAttentionInput.Key, head, buffers.Keys, keyStride);
+        _input.GatherColumns<V>(picture, window, WindowAttentionInput.Key, head, buffers.Values, stride, buffers.Keys, keyStride);
         _input.GatherRows<V>(picture, window, WindowAttentionInput.Value, head, buffers.Values, stride);
-        for (int first = 0; first < queries; first += QueryBlock)
+        for (int i = 0; i < queries; i++) buffers.BiasRows[i] = _bias.RowOffset(buffers.Positions[i]);
+        float* regions = _input.Grid.Regions(window);
+        int blocks = (queries + QueryBlock - 1) / QueryBlock;
+        for (int block = 0, first = 0; block < blocks; block++)
         {
-            int rows = Math.Min(QueryBlock, queries - first);
-            _input.Prefetch(picture, window, (head + 1) % _input.Heads,
-                first * size / queries, (first + rows) * size / queries);
+            int rows = (queries - first) / (blocks - block);
+            // Not all at once: only so many lines can be on their way.
+            int ahead = block * size / blocks, aheadEnd = (block + 1) * size / blocks;
+            _input.Prefetch(next.Picture, next.Window, WindowAttentionInput.Query, next.Head, ahead, aheadEnd);
             AttentionProduct.Multiply<V>(buffers.Queries + first * stride, stride, buffers.Keys, keyStride,
-                buffers.Scores, keyStride, rows, headDim, keyStride);
-            _bias.HideLanes(buffers.Scores, rows);
-            Softmax(buffers, window, head, first, rows);
+                buffers.Scores, keyStride, rows, headDim, keyStride, new(_bias.Head(head), buffers.BiasRows + first));
+            _input.Prefetch(next.Picture, next.Window, WindowAttentionInput.Key, next.Head, ahead, aheadEnd);
+            if (regions != null) AttentionSoftmax.SeparateRegions<V>(buffers.Scores, regions, buffers.Positions + first, rows, keyStride);
+            AttentionSoftmax.Exponentials<V>(buffers.Scores, _bias.PastEnd, buffers.InverseSums, rows, keyStride);
+            _input.Prefetch(next.Picture, next.Window, WindowAttentionInput.Value, next.Head, ahead, aheadEnd);
             AttentionProduct.Multiply<V>(buffers.Scores, keyStride, buffers.Values, stride, buffers.Result, stride, rows, size, stride);
             Write(buffers, picture, window, head, first, rows, stride);
-        }
-    }
-
-    private void Softmax(Buffers buffers, int window, int head, int first, int rows)
-    {
-        float* bias = _bias.Head(head);
-        float* regions = _input.Grid.Regions(window);
-        for (int i = 0; i < rows; i++)
-        {
-            int position = buffers.Positions[first + i];
-            buffers.InverseSums[i] = AttentionSoftmax.Exponentials<V>(buffers.Scores + i * _bias.Stride, _input.Scale,
-                bias + _bias.Offset(position), regions, regions == null ? 0f : regions[position], _bias.Stride);
+            first += rows;
         }
     }
 
@@ -105,6 +100,14 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
         }
     }
 
+    /// <summary>One head of one window.</summary>
+    private readonly struct Unit(int index, WindowAttentionInput input)
+    {
+        public readonly int Head = index % input.Heads;
+        public readonly int Window = index / input.Heads % input.Grid.Windows;
+        public readonly int Picture = index / input.Heads / input.Grid.Windows;
+    }
+
     /// <summary>The scratch memory of one head of one window; every part begins on a cache line.</summary>
     private readonly struct Buffers
     {
@@ -115,6 +118,7 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
         public readonly float* Result;
         public readonly float* InverseSums;
         public readonly int* Positions;
+        public readonly int* BiasRows;
         public readonly float* End;
 
         public Buffers(float* start, int size, int keyStride, int headDim, int stride)
@@ -126,7 +130,8 @@ internal readonly unsafe struct WindowAttentionForward<V> : ILoopBody
             Result = AttentionRows.After(Scores, (nint)QueryBlock * keyStride);
             InverseSums = AttentionRows.After(Result, (nint)QueryBlock * stride);
             Positions = (int*)AttentionRows.After(InverseSums, QueryBlock);
-            End = AttentionRows.After((float*)Positions, size);
+            BiasRows = (int*)AttentionRows.After((float*)Positions, size);
+            End = AttentionRows.After((float*)BiasRows, size);
         }
     }
 }

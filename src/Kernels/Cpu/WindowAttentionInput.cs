@@ -40,6 +40,9 @@ internal readonly unsafe struct WindowAttentionInput
     /// <summary>What products q·k are multiplied by.</summary>
     public float Scale => (float)(1 / Math.Sqrt(HeadDim));
 
+    /// <summary>What q is multiplied by as it is gathered, so that its products with k are scores in units of ln 2.</summary>
+    public float QueryFactor => (float)(Math.Log2(Math.E) / Math.Sqrt(HeadDim));
+
     /// <summary>The offset of a head's q, k or v from the start of qkv; token is not padding.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public nint Offset(int picture, int token, int part, int head)
@@ -48,7 +51,10 @@ internal readonly unsafe struct WindowAttentionInput
         return (row * 3 + part) * Heads * HeadDim + (nint)head * HeadDim;
     }
 
-    /// <summary>Gathers q of the tokens that are not padding; returns their number and in <paramref name="positions"/> which they are.</summary>
+    /// <summary>
+    /// Gathers q times <see cref="QueryFactor"/> of the tokens that are not padding; returns their number and in
+    /// <paramref name="positions"/> which they are.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int GatherQueries<V>(int picture, int window, int head, float* queries, int stride, int* positions)
         where V : struct, ISimd<V>
@@ -58,7 +64,8 @@ internal readonly unsafe struct WindowAttentionInput
         for (int i = 0; i < Grid.Size; i++)
         {
             if (tokens[i] < 0) continue;
-            AttentionRows.CopyPadded<V>(_qkv + Offset(picture, tokens[i], Query, head), queries + (nint)count * stride, HeadDim, stride);
+            AttentionRows.ScalePadded<V>(_qkv + Offset(picture, tokens[i], Query, head), QueryFactor, queries, HeadDim, stride);
+            queries += stride;
             positions[count++] = i;
         }
         return count;
@@ -70,52 +77,42 @@ internal readonly unsafe struct WindowAttentionInput
         where V : struct, ISimd<V>
     {
         int* tokens = Grid.Tokens(window);
+        float* source = _qkv + Offset(picture, 0, part, head);
+        float* padding = _qkvBias == null ? null : _qkvBias + ((nint)part * Heads + head) * HeadDim;
+        nint tokenStride = (nint)3 * Heads * HeadDim;
         for (int i = 0; i < Grid.Size; i++, rows += stride)
         {
-            float* source = Source(picture, tokens[i], part, head);
-            AttentionRows.CopyPadded<V>(source, rows, source == null ? 0 : HeadDim, stride);
+            if (tokens[i] >= 0) AttentionRows.CopyPadded<V>(source + tokens[i] * tokenStride, rows, HeadDim, stride);
+            else AttentionRows.CopyPadded<V>(padding, rows, padding == null ? 0 : HeadDim, stride);
         }
     }
 
-    /// <summary>Gathers k or v of all tokens as the columns of a matrix [headDim, stride]; columns past the last token are 0.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void GatherColumns(int picture, int window, int part, int head, float* columns, int stride)
+    /// <summary>Gathers k or v of all tokens as the columns of a matrix [headDim, columnStride], by way of <paramref name="rows"/> [N, stride].</summary>
+    public void GatherColumns<V>(int picture, int window, int part, int head, float* rows, int stride, float* columns, int columnStride)
+        where V : struct, ISimd<V>
     {
-        for (int i = 0; i < stride; i += 4)
-        {
-            AttentionRows.CopyToColumns(
-                ColumnSource(picture, window, i, part, head), ColumnSource(picture, window, i + 1, part, head),
-                ColumnSource(picture, window, i + 2, part, head), ColumnSource(picture, window, i + 3, part, head),
-                columns + i, HeadDim, stride);
-        }
+        GatherRows<V>(picture, window, part, head, rows, stride);
+        Transpose.Run(rows, stride, columns, columnStride, Grid.Size, HeadDim);
+        if (columnStride == Grid.Size) return;
+        for (int d = 0; d < HeadDim; d++) new Span<float>(columns + (nint)d * columnStride + Grid.Size, columnStride - Grid.Size).Clear();
     }
 
     /// <summary>
-    /// Asks for q, k and v of the tokens from … to − 1 of a window ahead of their use. The tokens of a window lie far
+    /// Asks for q, k or v of the tokens from … to − 1 of a window ahead of their use. The tokens of a window lie far
     /// apart, which no prefetcher of a processor foresees; asking while the head before is computed hides the latency.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Prefetch(int picture, int window, int head, int from, int to)
+    public void Prefetch(int picture, int window, int part, int head, int from, int to)
     {
         const int CacheLine = 16;
         int* tokens = Grid.Tokens(window);
+        float* source = _qkv + Offset(picture, 0, part, head);
+        nint tokenStride = (nint)3 * Heads * HeadDim;
         for (int i = from; i < to; i++)
         {
             if (tokens[i] < 0) continue;
-            for (int part = Query; part <= Value; part++)
-            {
-                float* source = _qkv + Offset(picture, tokens[i], part, head);
-                for (int d = 0; d < HeadDim; d += CacheLine) AttentionRows.Prefetch(source + d);
-            }
+            float* row = source + tokens[i] * tokenStride;
+            for (int d = 0; d < HeadDim; d += CacheLine) AttentionRows.Prefetch(row + d);
         }
-    }
-
-    private float* ColumnSource(int picture, int window, int position, int part, int head) =>
-        position < Grid.Size ? Source(picture, Grid.Tokens(window)[position], part, head) : null;
-
-    private float* Source(int picture, int token, int part, int head)
-    {
-        if (token >= 0) return _qkv + Offset(picture, token, part, head);
-        return _qkvBias == null ? null : _qkvBias + ((nint)part * Heads + head) * HeadDim;
     }
 }

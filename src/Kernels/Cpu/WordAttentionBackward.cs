@@ -96,9 +96,10 @@ internal readonly unsafe struct WordAttentionBackward<V> : ILoopBody, IDisposabl
         float* queries = WholeRows(_q + offset, buffers.Queries, rows);
         float* gradients = WholeRows(_dOutput + offset, buffers.OutputGradients, rows);
 
-        AttentionProduct.Multiply<V>(queries, tokenStride, _input.Columns(inBatch), words, buffers.Probabilities, words, rows, sizes.HeadDim, words);
+        AttentionProduct.Multiply<V>(queries, tokenStride, _input.Columns(inBatch), words, buffers.Probabilities, words, rows, sizes.HeadDim, words,
+            new(_input.Offsets(sample), stride: 0));
         AttentionProduct.Multiply<V>(gradients, tokenStride, _input.MoreColumns(inBatch), words, buffers.ScoreGradients, words, rows, sizes.HeadDim, words);
-        SoftmaxGradients(buffers, sample, rows);
+        SoftmaxGradients(buffers, rows);
         AttentionProduct.AddTransposed<V>(buffers.ScoreGradients, words, queries, tokenStride, dKeys, stride, sizes.Words, rows, stride);
         AttentionProduct.AddTransposed<V>(buffers.Probabilities, words, gradients, tokenStride, dValues, stride, sizes.Words, rows, stride);
 
@@ -110,15 +111,15 @@ internal readonly unsafe struct WordAttentionBackward<V> : ILoopBody, IDisposabl
     }
 
     /// <summary>P, and the gradient with respect to the products q·k.</summary>
-    private void SoftmaxGradients(Buffers buffers, int sample, int rows)
+    private void SoftmaxGradients(Buffers buffers, int rows)
     {
         int words = _input.WordStride;
+        AttentionSoftmax.Exponentials<V>(buffers.Probabilities, null, buffers.InverseSums, rows, words);
         for (int i = 0; i < rows; i++)
         {
             float* probabilities = buffers.Probabilities + i * words;
             float* gradients = buffers.ScoreGradients + i * words;
-            float inverseSum = AttentionSoftmax.Exponentials<V>(probabilities, _input.Sizes.Scale, _input.Offsets(sample), null, 0f, words);
-            AttentionSoftmax.Gradient<V>(probabilities, gradients, inverseSum, null, words);
+            AttentionSoftmax.Gradient<V>(probabilities, gradients, buffers.InverseSums[i], null, words);
             AttentionRows.Scale<V>(gradients, _input.Sizes.Scale, gradients, words);
         }
     }
@@ -172,6 +173,7 @@ internal readonly unsafe struct WordAttentionBackward<V> : ILoopBody, IDisposabl
         public readonly float* Queries;
         public readonly float* OutputGradients;
         public readonly float* QueryGradients;
+        public readonly float* InverseSums;
         public readonly float* End;
 
         public Buffers(float* start, int wordStride, int rowStride)
@@ -182,7 +184,8 @@ internal readonly unsafe struct WordAttentionBackward<V> : ILoopBody, IDisposabl
             Queries = AttentionRows.After(ScoreGradients, scores);
             OutputGradients = AttentionRows.After(Queries, tokens);
             QueryGradients = AttentionRows.After(OutputGradients, tokens);
-            End = AttentionRows.After(QueryGradients, tokens);
+            InverseSums = AttentionRows.After(QueryGradients, tokens);
+            End = AttentionRows.After(InverseSums, TokenBlock);
         }
     }
 }

@@ -35,11 +35,11 @@ internal readonly unsafe struct WordAttentionForward<V> : ILoopBody
     {
         WordAttentionSizes sizes = _input.Sizes;
         int head = index % sizes.Heads, part = index / sizes.Heads % _piecesPerHead, sample = index / sizes.Heads / _piecesPerHead;
-        float* scores = (float*)Workers.Scratch((long)TokenBlock * (_input.WordStride + _input.RowStride) * sizeof(float));
+        float* scores = (float*)Workers.Scratch((long)TokenBlock * (_input.WordStride + _input.RowStride + 1) * sizeof(float));
         float* result = scores + TokenBlock * _input.WordStride;
         int end = Math.Min(sizes.Tokens, (part + 1) * _tokensPerPiece);
         for (int token = part * _tokensPerPiece; token < end; token += TokenBlock)
-            Attend(sample, head, token, Math.Min(TokenBlock, end - token), scores, result);
+            Attend(sample, head, token, Math.Min(TokenBlock, end - token), scores, result, result + TokenBlock * _input.RowStride);
     }
 
     public KernelWork Describe(int pieces)
@@ -53,19 +53,15 @@ internal readonly unsafe struct WordAttentionForward<V> : ILoopBody
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Attend(int sample, int head, int token, int rows, float* scores, float* result)
+    private void Attend(int sample, int head, int token, int rows, float* scores, float* result, float* inverseSums)
     {
         WordAttentionSizes sizes = _input.Sizes;
         int words = _input.WordStride, inBatch = sample * sizes.Heads + head;
         nint offset = sizes.Offset(sample, token, head);
-        AttentionProduct.Multiply<V>(_q + offset, sizes.Channels, _input.Columns(inBatch), words, scores, words, rows, sizes.HeadDim, words);
-        float* offsets = _input.Offsets(sample);
-        for (int i = 0; i < rows; i++)
-        {
-            float* row = scores + i * words;
-            float inverseSum = AttentionSoftmax.Exponentials<V>(row, sizes.Scale, offsets, null, 0f, words);
-            AttentionRows.Scale<V>(row, inverseSum, row, words);
-        }
+        AttentionProduct.Multiply<V>(_q + offset, sizes.Channels, _input.Columns(inBatch), words, scores, words, rows, sizes.HeadDim, words,
+            new(_input.Offsets(sample), stride: 0));
+        AttentionSoftmax.Exponentials<V>(scores, null, inverseSums, rows, words);
+        for (int i = 0; i < rows; i++) AttentionRows.Scale<V>(scores + i * words, inverseSums[i], scores + i * words, words);
         float* output = _output + offset;
         if (_input.WholeVectors)
         {

@@ -16,8 +16,8 @@ internal readonly unsafe struct WordAttentionInput<V> : IDisposable
     private readonly nint _rowsLength;
 
     /// <param name="sizes">The sizes of the problem.</param>
-    /// <param name="columns">k or v [batch, words, channels], packed with a column per word.</param>
-    /// <param name="moreColumns">The same, or null.</param>
+    /// <param name="columns">k [batch, words, channels], packed with a column per word.</param>
+    /// <param name="moreColumns">v, packed like it, or null.</param>
     /// <param name="rows">k or v [batch, words, channels], packed with a row per word.</param>
     /// <param name="mask">[batch, words], 1 for a word and 0 for padding.</param>
     public WordAttentionInput(WordAttentionSizes sizes, float* columns, float* moreColumns, float* rows, float* mask)
@@ -45,16 +45,16 @@ internal readonly unsafe struct WordAttentionInput<V> : IDisposable
     /// <summary>Whether a head's channels are whole vectors: then tokens are read and written where they lie.</summary>
     public bool WholeVectors => RowStride == Sizes.HeadDim;
 
-    /// <summary>[headDim, <see cref="WordStride"/>] of a head (batch · heads in all); 0 past the last word.</summary>
+    /// <summary>k of a head (batch · heads in all) [headDim, <see cref="WordStride"/>], times scale and log2(e); 0 past the last word.</summary>
     public float* Columns(int head) => _block + head * _columnsLength;
 
-    /// <summary>Like <see cref="Columns"/>, of the second source.</summary>
+    /// <summary>v in the same form, but as it is.</summary>
     public float* MoreColumns(int head) => Columns(Sizes.Batch * Sizes.Heads + head);
 
     /// <summary>[words, <see cref="RowStride"/>] of a head; 0 past the last channel.</summary>
     public float* Rows(int head) => Columns(2 * Sizes.Batch * Sizes.Heads) + head * _rowsLength;
 
-    /// <summary>What is added to the scores of a sample [<see cref="WordStride"/>].</summary>
+    /// <summary>What is added to the scores of a sample [<see cref="WordStride"/>], in units of ln 2.</summary>
     public float* Offsets(int sample) => Rows(Sizes.Batch * Sizes.Heads) + (nint)sample * WordStride;
 
     /// <inheritdoc/>
@@ -75,6 +75,8 @@ internal readonly unsafe struct WordAttentionInput<V> : IDisposable
             int sample = index / sizes.Heads, head = index % sizes.Heads;
             nint start = ((nint)sample * sizes.Words * sizes.Heads + head) * sizes.HeadDim;
             PackColumns(Columns + start, Input.Columns(index));
+            float* keys = Input.Columns(index);
+            for (int i = 0; i < sizes.HeadDim * Input.WordStride; i += V.Width) V.Store(V.Load(keys + i) * V.Broadcast(sizes.Scale * AttentionSoftmax.Log2E), keys + i);
             if (MoreColumns != null) PackColumns(MoreColumns + start, Input.MoreColumns(index));
             float* rows = Input.Rows(index);
             for (int i = 0; i < sizes.Words; i++)
@@ -84,22 +86,17 @@ internal readonly unsafe struct WordAttentionInput<V> : IDisposable
             for (int i = 0; i < Input.WordStride; i++)
             {
                 offsets[i] = i < sizes.Words
-                    ? sizes.MaskPenalty * (Mask[(nint)sample * sizes.Words + i] - 1f)
+                    ? AttentionSoftmax.Log2E * sizes.MaskPenalty * (Mask[(nint)sample * sizes.Words + i] - 1f)
                     : AttentionSoftmax.NoKey;
             }
         }
 
         private readonly void PackColumns(float* source, float* columns)
         {
-            int words = Input.Sizes.Words, channels = Input.Sizes.Channels;
-            for (int i = 0; i < Input.WordStride; i += 4)
-            {
-                float* row = source + (nint)i * channels;
-                AttentionRows.CopyToColumns(
-                    i < words ? row : null, i + 1 < words ? row + channels : null,
-                    i + 2 < words ? row + 2 * channels : null, i + 3 < words ? row + 3 * channels : null,
-                    columns + i, Input.Sizes.HeadDim, Input.WordStride);
-            }
+            WordAttentionSizes sizes = Input.Sizes;
+            int stride = Input.WordStride;
+            Transpose.Run(source, sizes.Channels, columns, stride, sizes.Words, sizes.HeadDim);
+            for (int d = 0; d < sizes.HeadDim; d++) new Span<float>(columns + (nint)d * stride + sizes.Words, stride - sizes.Words).Clear();
         }
     }
 }

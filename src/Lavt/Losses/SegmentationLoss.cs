@@ -15,4 +15,11 @@ public static class SegmentationLoss
         LossKind.DiceBoundary => Ops.DiceBoundaryLoss(logits, target, options.BoundaryRate, options.DiceRate),
         _ => Ops.CrossEntropyLoss(logits, target),
     };
+
+    /// <summary>
+    /// What the loss of a target [B, H, W] counts in a mean over several batches: the sum of the pixels' class weights for
+    /// cross entropy, the number of samples for the others.
+    /// </summary>
+    public static double Weight(TrainingOptions options, Tensor target) =>
+        options.Loss == LossKind.CrossEntropy ? Ops.CrossEntropyWeight(target) : target.Shape[0];
 }

@@ -46,8 +46,18 @@ public sealed unsafe class AdamW
     /// <summary>All parameters, group after group.</summary>
     public IEnumerable<(string Name, Tensor Value)> Parameters => Groups.SelectMany(g => g.Parameters);
 
+    /// <summary>The parameters that <see cref="Step"/> changes, where devices share the work; null: all.</summary>
+    public IReadOnlySet<Tensor>? Share { get; set; }
+
     /// <summary>The moments of a parameter; null before its first step.</summary>
     public Moments? MomentsOf(Tensor parameter) => _moments.GetValueOrDefault(parameter);
+
+    /// <summary>The moments that a parameter has before its first step: zeros.</summary>
+    public Moments NewMoments(Tensor parameter)
+    {
+        Tensor zeros() => Tensor.Zeros(parameter.Shape, parameter.DType);
+        return new Moments(zeros(), zeros(), AmsGrad ? zeros() : null);
+    }
 
     /// <summary>Sets the moments of a parameter, from a checkpoint.</summary>
     public void SetMoments(Tensor parameter, Moments moments)
@@ -56,6 +66,15 @@ public sealed unsafe class AdamW
         moments.Second.Persist();
         moments.LargestSecond?.Persist();
         _moments[parameter] = moments;
+    }
+
+    /// <summary>Forgets the moments of a parameter and gives their memory back.</summary>
+    public void DropMoments(Tensor parameter)
+    {
+        if (!_moments.Remove(parameter, out Moments? moments)) return;
+        moments.First.Discard();
+        moments.Second.Discard();
+        moments.LargestSecond?.Discard();
     }
 
     /// <summary>The norm of all gradients together; not finite if one of them is not.</summary>
@@ -70,20 +89,16 @@ public sealed unsafe class AdamW
         return Math.Sqrt(sum);
     }
 
-    /// <summary>Changes every parameter that has a gradient.</summary>
+    /// <summary>Changes every parameter that has a gradient, or those of <see cref="Share"/>.</summary>
     /// <param name="gradientScale">Multiplies the gradients: 1 / loss scale, or a clipping factor.</param>
     public void Step(double gradientScale = 1)
     {
         foreach (ParameterGroup group in Groups)
             foreach ((_, Tensor parameter) in group.Parameters)
             {
-                if (parameter.Gradient() is not { } gradient) continue;
+                if (parameter.Gradient() is not { } gradient || Share?.Contains(parameter) == false) continue;
                 if (!_moments.TryGetValue(parameter, out Moments? moments))
-                {
-                    Tensor zeros() => Tensor.Zeros(parameter.Shape, parameter.DType);
-                    moments = new Moments(zeros(), zeros(), AmsGrad ? zeros() : null);
-                    SetMoments(parameter, moments);
-                }
+                    SetMoments(parameter, moments = NewMoments(parameter));
                 moments.Step++;
                 if (parameter.DType == DType.F64)
                 {

@@ -1,0 +1,75 @@
+using System.Runtime.InteropServices;
+
+namespace Lavt.Kernels.Cuda.Driver;
+
+/// <summary>
+/// Finds and opens the two libraries that CUDA needs at run time: the driver (libcuda, which comes with the GPU's driver)
+/// and NVRTC (libnvrtc, which comes with the CUDA toolkit or a Python package). Nothing is opened before it is needed.
+/// </summary>
+public static class CudaLibraries
+{
+    /// <summary>The name under which the driver is imported.</summary>
+    internal const string Driver = "cuda";
+
+    /// <summary>The name under which NVRTC is imported.</summary>
+    internal const string Compiler = "nvrtc";
+
+    private static readonly Lock s_gate = new();
+    private static readonly Dictionary<string, (nint Handle, string File)> s_opened = [];
+    private static bool s_isRegistered;
+
+    /// <summary>The file of the driver library, opened if it is not yet.</summary>
+    /// <exception cref="DllNotFoundException">There is none; the message says where it was looked for.</exception>
+    public static string DriverFile => Open(Driver).File;
+
+    /// <summary>The file of NVRTC, opened if it is not yet.</summary>
+    /// <exception cref="DllNotFoundException">There is none; the message says where it was looked for.</exception>
+    public static string CompilerFile => Open(Compiler).File;
+
+    /// <summary>Makes imports of <see cref="Driver"/> and <see cref="Compiler"/> find the libraries; called before the first of them.</summary>
+    internal static void Register()
+    {
+        lock (s_gate)
+        {
+            if (s_isRegistered) return;
+            NativeLibrary.SetDllImportResolver(typeof(CudaLibraries).Assembly, (name, _, _) => name is Driver or Compiler ? Open(name).Handle : 0);
+            s_isRegistered = true;
+        }
+    }
+
+    /// <summary>Whether the driver exports a function; newer ones are missing in older drivers.</summary>
+    internal static bool DriverExports(string function) => NativeLibrary.TryGetExport(Open(Driver).Handle, function, out _);
+
+    private static (nint Handle, string File) Open(string name)
+    {
+        lock (s_gate)
+        {
+            if (s_opened.TryGetValue(name, out (nint, string) known)) return known;
+            List<string> tried = [];
+            foreach (string file in name == Driver ? LibrarySearch.DriverFiles() : LibrarySearch.CompilerFiles())
+            {
+                if (tried.Contains(file)) continue;
+                tried.Add(file);
+                if (file.Contains('/', StringComparison.Ordinal) && !File.Exists(file)) continue;
+                if (name == Compiler) OpenBuiltinsBeside(file);
+                if (NativeLibrary.TryLoad(file, out nint handle)) return s_opened[name] = (handle, file);
+            }
+            throw new DllNotFoundException(Missing(name) + string.Join(", ", tried));
+        }
+    }
+
+    private static string Missing(string name) => name == Driver
+        ? "no NVIDIA driver: libcuda.so.1 was not found. It comes with the GPU's driver, not with the CUDA toolkit; LAVT_CUDA_LIB may name the file. Looked for: "
+        : "no NVRTC: libnvrtc was not found. Install the CUDA toolkit or the Python package nvidia-cuda-nvrtc, or set CUDA_HOME; LAVT_NVRTC_LIB may name the file. Looked for: ";
+
+    /// <summary>
+    /// NVRTC opens libnvrtc-builtins by its bare name while it compiles, and some of its Python packages cannot find the one
+    /// that lies beside it; once it is open, they do.
+    /// </summary>
+    private static void OpenBuiltinsBeside(string file)
+    {
+        if (Path.GetDirectoryName(file) is not { Length: > 0 } folder) return;
+        foreach (string builtins in Directory.EnumerateFiles(folder, "libnvrtc-builtins.so.*"))
+            if (!builtins.Contains(".alt.", StringComparison.Ordinal)) NativeLibrary.TryLoad(builtins, out _);
+    }
+}

@@ -1,0 +1,155 @@
+using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
+
+namespace Lavt.Nn.Parallel;
+
+/// <summary>
+/// Runs a communicator's operations one after the other, in the order in which they were asked for, on a thread of their own,
+/// so that they go on beside the computation. The order must be the same on all members.
+/// </summary>
+/// <remarks>
+/// The communicator is made on that thread too: MPI then needs no more than one thread of the process. A group of one has no
+/// thread, its operations run where they are asked for.
+/// </remarks>
+public sealed unsafe class CollectiveQueue : IDisposable
+{
+    private readonly BlockingCollection<Operation> _operations = [];
+    private readonly Thread? _thread;
+    private ICommunicator _communicator = new SingleCommunicator();
+    private volatile ExceptionDispatchInfo? _failure;
+
+    /// <summary>A group of one.</summary>
+    public CollectiveQueue()
+    {
+    }
+
+    /// <summary>Joins a group.</summary>
+    /// <param name="connect">Makes the communicator; what it throws is thrown here.</param>
+    public CollectiveQueue(Func<ICommunicator> connect)
+    {
+        ArgumentNullException.ThrowIfNull(connect);
+        using var connected = new ManualResetEventSlim();
+        _thread = new Thread(() => Serve(connect, connected)) { IsBackground = true, Name = "lavt communication" };
+        _thread.Start();
+        connected.Wait();
+        _failure?.Throw();
+        (Rank, Size) = (_communicator.Rank, _communicator.Size);
+    }
+
+    /// <summary>The number of this member, from 0.</summary>
+    public int Rank { get; }
+
+    /// <summary>The number of members.</summary>
+    public int Size { get; } = 1;
+
+    /// <summary>Starts an operation; <see cref="Operation.Wait"/> waits for its end. The memory that it uses must stay until then.</summary>
+    public Operation Start(Action<ICommunicator> work)
+    {
+        var operation = new Operation(work);
+        if (_thread is null) operation.Run(_communicator);
+        else _operations.Add(operation);
+        return operation;
+    }
+
+    /// <summary>Replaces the numbers by their sums over all members.</summary>
+    /// <exception cref="CommunicationException">Another member failed.</exception>
+    public void Sum(Span<double> values)
+    {
+        if (Size == 1) return;
+        fixed (double* pointer = values)
+        {
+            var (address, count) = ((nint)pointer, values.Length);
+            Start(communicator => communicator.Sum((double*)address, count)).Wait();
+        }
+    }
+
+    /// <summary>Replaces memory by that of member <paramref name="root"/>.</summary>
+    /// <exception cref="CommunicationException">Another member failed.</exception>
+    public void Broadcast(nint address, long bytes, int root)
+    {
+        if (Size > 1) Start(communicator => communicator.Broadcast((void*)address, bytes, root)).Wait();
+    }
+
+    /// <summary>What every member gave, by its number.</summary>
+    /// <exception cref="CommunicationException">Another member failed.</exception>
+    public byte[][] Gather(byte[] bytes)
+    {
+        byte[][] all = [];
+        Start(communicator => all = communicator.Gather(bytes)).Wait();
+        return all;
+    }
+
+    /// <summary>Returns when all members have called it.</summary>
+    /// <exception cref="CommunicationException">Another member failed.</exception>
+    public void Barrier() => Start(communicator => communicator.Barrier()).Wait();
+
+    /// <summary>Whether the answer of any member is yes.</summary>
+    /// <exception cref="CommunicationException">Another member failed.</exception>
+    public bool Any(bool mine)
+    {
+        Span<double> count = [mine ? 1 : 0];
+        Sum(count);
+        return count[0] > 0;
+    }
+
+    /// <summary>Makes the other members fail because this one cannot go on.</summary>
+    public void Abort(string why) => _communicator.Abort(why);
+
+    /// <summary>Ends the operations that were started and leaves the group.</summary>
+    public void Dispose()
+    {
+        _operations.CompleteAdding();
+        _thread?.Join();
+        _operations.Dispose();
+    }
+
+    private void Serve(Func<ICommunicator> connect, ManualResetEventSlim connected)
+    {
+        try
+        {
+            _communicator = connect();
+        }
+        catch (Exception error)
+        {
+            _failure = ExceptionDispatchInfo.Capture(error);
+            return;
+        }
+        finally
+        {
+            connected.Set();
+        }
+        foreach (Operation operation in _operations.GetConsumingEnumerable()) operation.Run(_communicator);
+        _communicator.Dispose();
+    }
+
+    /// <summary>An operation that was started.</summary>
+    public sealed class Operation
+    {
+        private readonly Action<ICommunicator> _work;
+        private readonly ManualResetEventSlim _done = new();
+        private ExceptionDispatchInfo? _failure;
+
+        internal Operation(Action<ICommunicator> work) => _work = work;
+
+        /// <summary>Waits for the end of the operation.</summary>
+        /// <exception cref="CommunicationException">Another member failed.</exception>
+        public void Wait()
+        {
+            _done.Wait();
+            _failure?.Throw();
+        }
+
+        internal void Run(ICommunicator communicator)
+        {
+            try
+            {
+                _work(communicator);
+            }
+            catch (Exception error)
+            {
+                _failure = ExceptionDispatchInfo.Capture(error);
+            }
+            _done.Set();
+        }
+    }
+}

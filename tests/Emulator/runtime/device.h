@@ -1,0 +1,79 @@
+// The emulated GPUs: their memory, streams and modules, behind the functions that libcuda exports.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+#include "fibers.h"
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace emulator
+{
+    using Handle = void*;
+
+    // CUresult
+    enum Result
+    {
+        Success = 0, InvalidValue = 1, OutOfMemory = 2, NotInitialized = 3, NoDevice = 100, InvalidDevice = 101, InvalidImage = 200,
+        InvalidContext = 201, PeerAlreadyEnabled = 704, NotFound = 500, IllegalAddress = 700, LaunchFailed = 719, CaptureUnsupported = 900, CaptureInvalidated = 901,
+    };
+
+    constexpr int Devices = 2;
+    constexpr size_t MemoryPerDevice = size_t(8) << 30;
+
+    struct Context { int device; };
+
+    using Task = std::function<Result()>;
+
+    // Work runs when the host waits for it, not before: what the host reads or changes too early shows.
+    struct Stream
+    {
+        std::deque<Task> tasks;
+        uint64_t issued = 0, done = 0;
+        bool isCapturing = false;
+        std::vector<Task> captured;
+    };
+
+    struct Event
+    {
+        std::shared_ptr<Stream> stream;
+        uint64_t position = 0;
+        std::shared_ptr<std::chrono::steady_clock::time_point> time = std::make_shared<std::chrono::steady_clock::time_point>();
+    };
+
+    // Held by every call; kernels run while it is held.
+    extern std::recursive_mutex gate;
+
+    // What the last failure was, for cuGetErrorString.
+    extern std::string lastError;
+
+    Result failWith(Result result, const std::string& text);
+
+    // Adds a task to a stream, or to what it captures.
+    Result enqueue(Handle stream, Task task);
+
+    // Runs the tasks of a stream up to a position.
+    Result advance(Stream& stream, uint64_t position);
+    Result advanceAll();
+
+    bool isCapturing(Handle stream);
+
+    // Memory of the devices, full of NaNs when given out, between canaries.
+    Result allocate(uint64_t* address, size_t bytes, int device);
+    Result release(uint64_t address);
+    bool isWithin(uint64_t address, size_t bytes);
+    void refillWithNans(uint64_t address);
+
+    // Whether every canary is whole; otherwise the failure says which kernel ran last.
+    Result checkCanaries();
+    void kernelRan(const std::string& name);
+
+    // The context that is current on the calling thread; null if none is.
+    Context* currentContext();
+}

@@ -1,0 +1,338 @@
+// libcuda's functions on contexts, memory, copies and modules. Exported under the same names as the real ones.
+#include "device.h"
+#include <cstdio>
+#include <cstring>
+#include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace emulator;
+
+namespace emulator
+{
+    std::recursive_mutex gate;
+    std::string lastError;
+
+    static Context contexts[Devices];
+    static thread_local Context* current;
+    static bool isInitialized;
+
+    Context* currentContext() { return current; }
+
+    Result failWith(Result result, const std::string& text)
+    {
+        lastError = text;
+        return result;
+    }
+}
+
+namespace
+{
+    struct Function
+    {
+        const Kernel* kernel;
+        int mostShared;
+    };
+
+    struct Module
+    {
+        void* library;
+        std::map<std::string, Function> functions;
+    };
+
+    using Lock = std::lock_guard<std::recursive_mutex>;
+
+    Result copy(uint64_t to, uint64_t from, size_t bytes, bool toDevice, bool fromDevice)
+    {
+        if ((toDevice && !isWithin(to, bytes)) || (fromDevice && !isWithin(from, bytes))) return failWith(InvalidValue, "a copy reaches beyond a buffer");
+        memmove((void*)to, (void*)from, bytes);
+        return Success;
+    }
+}
+
+#define REQUIRE_CONTEXT \
+    Lock lock(gate); \
+    if (!isInitialized) return NotInitialized; \
+    if (!current) return InvalidContext;
+
+EXPORT int cuInit(unsigned)
+{
+    catchFaults();
+    isInitialized = true;
+    return Success;
+}
+
+EXPORT int cuDriverGetVersion(int* version)
+{
+    *version = 12080;
+    return Success;
+}
+
+EXPORT int cuGetErrorName(int error, const char** text)
+{
+    static const std::map<int, const char*> names{
+        {InvalidValue, "CUDA_ERROR_INVALID_VALUE"}, {OutOfMemory, "CUDA_ERROR_OUT_OF_MEMORY"}, {NotInitialized, "CUDA_ERROR_NOT_INITIALIZED"},
+        {NoDevice, "CUDA_ERROR_NO_DEVICE"}, {InvalidDevice, "CUDA_ERROR_INVALID_DEVICE"}, {InvalidImage, "CUDA_ERROR_INVALID_IMAGE"},
+        {InvalidContext, "CUDA_ERROR_INVALID_CONTEXT"}, {NotFound, "CUDA_ERROR_NOT_FOUND"}, {IllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS"},
+        {LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED"}, {CaptureUnsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"}, {CaptureInvalidated, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
+        {PeerAlreadyEnabled, "CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED"},
+    };
+    auto found = names.find(error);
+    *text = found == names.end() ? "CUDA_ERROR_UNKNOWN" : found->second;
+    return Success;
+}
+
+EXPORT int cuGetErrorString(int, const char** text)
+{
+    static thread_local std::string kept;
+    Lock lock(gate);
+    kept = lastError.empty() ? "emulated device" : lastError;
+    *text = kept.c_str();
+    return Success;
+}
+
+EXPORT int cuDeviceGetCount(int* count)
+{
+    *count = Devices;
+    return isInitialized ? Success : NotInitialized;
+}
+
+EXPORT int cuDeviceGet(int* device, int ordinal)
+{
+    *device = ordinal;
+    return ordinal < Devices ? Success : InvalidDevice;
+}
+
+EXPORT int cuDeviceGetName(char* name, int bytes, int)
+{
+    snprintf(name, (size_t)bytes, "CPU emulator");
+    return Success;
+}
+
+EXPORT int cuDeviceGetAttribute(int* value, int attribute, int)
+{
+    switch (attribute)
+    {
+        case 16: *value = 2; break;       // multiprocessors
+        case 75: *value = 9; break;       // compute capability
+        case 76: *value = 0; break;
+        case 97: *value = 232448; break;  // dynamic shared memory that a block may ask for
+        default: *value = 0; break;
+    }
+    return Success;
+}
+
+EXPORT int cuDeviceTotalMem_v2(size_t* bytes, int)
+{
+    *bytes = MemoryPerDevice;
+    return Success;
+}
+
+EXPORT int cuDevicePrimaryCtxRetain(Handle* context, int device)
+{
+    contexts[device].device = device;
+    *context = &contexts[device];
+    return Success;
+}
+
+EXPORT int cuCtxSetCurrent(Handle context)
+{
+    current = (Context*)context;
+    return Success;
+}
+
+EXPORT int cuCtxSynchronize()
+{
+    REQUIRE_CONTEXT
+    Result result = advanceAll();
+    return result ? result : checkCanaries();
+}
+
+EXPORT int cuDeviceCanAccessPeer(int* can, int device, int peer)
+{
+    *can = device != peer;
+    return Success;
+}
+
+EXPORT int cuCtxEnablePeerAccess(Handle, unsigned) { return Success; }
+
+EXPORT int cuMemGetInfo_v2(size_t* free, size_t* total)
+{
+    *free = *total = MemoryPerDevice;
+    return Success;
+}
+
+EXPORT int cuDeviceGetDefaultMemPool(Handle* pool, int device)
+{
+    *pool = &contexts[device];
+    return Success;
+}
+
+EXPORT int cuMemPoolSetAttribute(Handle, int, void*) { return Success; }
+EXPORT int cuMemPoolSetAccess(Handle, void*, size_t) { return Success; }
+EXPORT int cuMemPoolTrimTo(Handle, size_t) { return Success; }
+
+EXPORT int cuMemAllocAsync(uint64_t* address, size_t bytes, Handle stream)
+{
+    REQUIRE_CONTEXT
+    Result result = allocate(address, bytes, current->device);
+    // A block of a graph keeps its address and is unset again at every launch.
+    if (!result && isCapturing(stream)) enqueue(stream, [block = *address] { refillWithNans(block); return Success; });
+    return result;
+}
+
+EXPORT int cuMemFreeAsync(uint64_t address, Handle stream)
+{
+    REQUIRE_CONTEXT
+    if (isCapturing(stream)) return enqueue(stream, [address] { refillWithNans(address); return checkCanaries(); });
+    return enqueue(stream, [address] { return release(address); });
+}
+
+EXPORT int cuMemHostAlloc(void** address, size_t bytes, unsigned)
+{
+    *address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    Lock lock(gate);
+    return *address == MAP_FAILED ? OutOfMemory : Success;
+}
+
+EXPORT int cuMemFreeHost(void*)
+{
+    // Kept: a copy that is still to come would end the process.
+    return Success;
+}
+
+EXPORT int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, Handle stream)
+{
+    REQUIRE_CONTEXT
+    return enqueue(stream, [=] { return copy(to, (uint64_t)from, bytes, true, false); });
+}
+
+EXPORT int cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, Handle stream)
+{
+    REQUIRE_CONTEXT
+    return enqueue(stream, [=] { return copy((uint64_t)to, from, bytes, false, true); });
+}
+
+EXPORT int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, Handle stream)
+{
+    REQUIRE_CONTEXT
+    return enqueue(stream, [=] { return copy(to, from, bytes, true, true); });
+}
+
+EXPORT int cuMemcpyPeerAsync(uint64_t to, Handle, uint64_t from, Handle, size_t bytes, Handle stream)
+{
+    REQUIRE_CONTEXT
+    return enqueue(stream, [=] { return copy(to, from, bytes, true, true); });
+}
+
+EXPORT int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, Handle stream)
+{
+    REQUIRE_CONTEXT
+    return enqueue(stream, [=]
+    {
+        if (!isWithin(to, count)) return failWith(InvalidValue, "a memset reaches beyond a buffer");
+        memset((void*)to, value, count);
+        return Success;
+    });
+}
+
+// The image: eight letters, a length, a shared library.
+EXPORT int cuModuleLoadData(Handle* module, const void* image)
+{
+    REQUIRE_CONTEXT
+    if (isCapturing(nullptr)) return CaptureUnsupported;
+    if (memcmp(image, "EMULATED", 8)) return failWith(InvalidImage, "not an image of the emulator");
+    uint64_t bytes;
+    memcpy(&bytes, (const char*)image + 8, 8);
+    int file = memfd_create("emulated", 0);
+    bool isWritten = write(file, (const char*)image + 16, bytes) == (ssize_t)bytes;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    void* library = isWritten ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
+    close(file);
+    if (!library) return failWith(InvalidImage, isWritten ? dlerror() : "cannot write the image");
+    Module* loaded = new Module{library, {}};
+    for (const Kernel* kernel = (const Kernel*)dlsym(library, "emulatedKernels"); kernel && kernel->name; kernel++)
+        loaded->functions[kernel->name] = {kernel, 48 * 1024};
+    *module = loaded;
+    return Success;
+}
+
+EXPORT int cuModuleGetFunction(Handle* function, Handle module, const char* name)
+{
+    REQUIRE_CONTEXT
+    auto& functions = ((Module*)module)->functions;
+    auto found = functions.find(name);
+    if (found == functions.end()) return failWith(NotFound, std::string("no kernel ") + name);
+    *function = &found->second;
+    return Success;
+}
+
+EXPORT int cuFuncSetAttribute(Handle function, int attribute, int value)
+{
+    if (attribute != 8) return Success;
+    if (value > 232448) return InvalidValue;
+    ((Function*)function)->mostShared = value;
+    return Success;
+}
+
+EXPORT int cuFuncGetAttribute(int* value, int, Handle)
+{
+    *value = 0;
+    return Success;
+}
+
+EXPORT int cuFuncGetParamInfo(Handle function, size_t index, size_t* offset, size_t* size)
+{
+    const Kernel* kernel = ((Function*)function)->kernel;
+    if (index >= kernel->parameters) return InvalidValue;
+    *offset = 0;
+    *size = kernel->parameterSizes[index];
+    return Success;
+}
+
+EXPORT int cuLaunchKernel(Handle handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, Handle stream, void** arguments, void**)
+{
+    REQUIRE_CONTEXT
+    Function* function = (Function*)handle;
+    const Kernel* kernel = function->kernel;
+    if (shared > (unsigned)function->mostShared) return failWith(InvalidValue, "more than 48 KB of dynamic shared memory, which the function was not allowed");
+    uint64_t threads = (uint64_t)bx * by * bz;
+    if (!gx || !gy || !gz || gx > 0x7FFFFFFF || gy > 65535 || gz > 65535) return failWith(InvalidValue, "the grid has no blocks or too many");
+    if (!threads || threads > 1024 || bz > 64) return failWith(InvalidValue, "a block has no threads or more than 1024");
+    if (kernel->mostThreads && threads > kernel->mostThreads) return failWith((Result)701, "more threads per block than the kernel's __launch_bounds__");
+    // Arguments are taken by value at the launch, aligned for any structure.
+    struct alignas(64) Slot { char bytes[4096]; };
+    auto values = std::make_shared<std::vector<Slot>>(kernel->parameters);
+    for (unsigned i = 0; i < kernel->parameters; i++) memcpy((*values)[i].bytes, arguments[i], kernel->parameterSizes[i]);
+    return enqueue(stream, [=]
+    {
+        std::vector<void*> addresses;
+        // A fresh copy for each launch of a graph, for kernels may write to their parameters.
+        auto fresh = *values;
+        for (Slot& slot : fresh) addresses.push_back(slot.bytes);
+        kernelRan(kernel->name);
+        std::string error = launch({kernel, dim3(gx, gy, gz), dim3(bx, by, bz), shared, addresses.data()});
+        return error.empty() ? Success : failWith(LaunchFailed, error);
+    });
+}
+
+EXPORT int cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* address, const uint64_t* extents, const uint64_t* strides, const unsigned* box, const unsigned*, int, int swizzle, int, int)
+{
+    static const unsigned sizes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
+    struct alignas(64) Map { uint64_t address; unsigned rank, elementBytes, swizzle, extents[5], box[5]; uint64_t strides[5]; } made{(uint64_t)address, rank, sizes[type], (unsigned)swizzle, {}, {}, {}};
+    static_assert(sizeof(Map) == 128, "as large as CUDA's");
+    if ((uint64_t)address % 16 || rank != 2 || strides[0] % 16 || box[0] > 256 || box[1] > 256) return InvalidValue;
+    if (swizzle == 3 && box[0] * made.elementBytes > 128) return InvalidValue;
+    for (unsigned i = 0; i < rank; i++)
+    {
+        made.extents[i] = (unsigned)extents[i];
+        made.box[i] = box[i];
+        if (i) made.strides[i] = strides[i - 1];
+    }
+    memcpy(map, &made, sizeof made);
+    return Success;
+}
+
+// Which of the orders of emulator::Order the threads of a block run in from now on.
+EXPORT void emulatorSetOrder(int order) { setOrder((Order)order); }

@@ -1,0 +1,95 @@
+#include "device.h"
+#include <cstring>
+#include <sys/mman.h>
+
+namespace emulator
+{
+    namespace
+    {
+        // Read as float32, bfloat16 or float16 the canary is not a number either.
+        constexpr uint32_t Canary = 0xFFA5FFA5;
+        constexpr size_t Front = 256, Page = 4096;
+
+        struct Allocation { size_t bytes, mapped; int device; };
+
+        std::map<uint64_t, Allocation> allocations;
+        size_t inUse[Devices];
+        std::string lastKernel = "no kernel";
+        bool ranSinceCheck;
+
+        bool isWhole(uint64_t address, const Allocation& a)
+        {
+            const char* front = (const char*)address - Front;
+            for (size_t i = 0; i < Front; i += 4)
+                if (memcmp(front + i, &Canary, 4)) return false;
+            // Behind the last byte the pattern goes on from the next multiple of four.
+            const char *at = (const char*)address + (a.bytes + 3) / 4 * 4, *end = (const char*)address - Front + a.mapped;
+            for (; at < end; at += 4)
+                if (memcmp(at, &Canary, 4)) return false;
+            return true;
+        }
+    }
+
+    Result allocate(uint64_t* address, size_t bytes, int device)
+    {
+        if (!bytes) return InvalidValue;
+        if (inUse[device] + bytes > MemoryPerDevice) return OutOfMemory;
+        size_t mapped = (bytes + Front + 256 + Page - 1) / Page * Page;
+        char* memory = (char*)mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) return OutOfMemory;
+        for (size_t i = 0; i < Front; i += 4) memcpy(memory + i, &Canary, 4);
+        memset(memory + Front, 0xFF, bytes);
+        for (size_t i = Front + (bytes + 3) / 4 * 4; i < mapped; i += 4) memcpy(memory + i, &Canary, 4);
+        *address = (uint64_t)memory + Front;
+        allocations[*address] = {bytes, mapped, device};
+        inUse[device] += bytes;
+        return Success;
+    }
+
+    Result release(uint64_t address)
+    {
+        auto found = allocations.find(address);
+        if (found == allocations.end()) return failWith(InvalidValue, "memory is given back that is not in use");
+        Result result = isWhole(address, found->second) ? Success : failWith(IllegalAddress, "a kernel wrote beyond a buffer; the last was " + lastKernel);
+        inUse[found->second.device] -= found->second.bytes;
+        munmap((char*)address - Front, found->second.mapped);
+        allocations.erase(found);
+        return result;
+    }
+
+    void refillWithNans(uint64_t address)
+    {
+        auto found = allocations.find(address);
+        if (found != allocations.end()) memset((void*)address, 0xFF, found->second.bytes);
+    }
+
+    bool isWithin(uint64_t address, size_t bytes)
+    {
+        auto behind = allocations.upper_bound(address);
+        if (behind == allocations.begin()) return false;
+        --behind;
+        return address + bytes <= behind->first + behind->second.bytes;
+    }
+
+    void kernelRan(const std::string& name)
+    {
+        lastKernel = name;
+        ranSinceCheck = true;
+    }
+
+    Result checkCanaries()
+    {
+        if (!ranSinceCheck) return Success;
+        ranSinceCheck = false;
+        for (auto& [address, allocation] : allocations)
+        {
+            if (isWhole(address, allocation)) continue;
+            // Whole again, so that one fault is reported once.
+            char* front = (char*)address - Front;
+            for (size_t i = 0; i < Front; i += 4) memcpy(front + i, &Canary, 4);
+            for (size_t i = Front + (allocation.bytes + 3) / 4 * 4; i < allocation.mapped; i += 4) memcpy(front + i, &Canary, 4);
+            return failWith(IllegalAddress, "a kernel wrote beyond a buffer; the last was " + lastKernel);
+        }
+        return Success;
+    }
+}

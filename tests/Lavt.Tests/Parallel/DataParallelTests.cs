@@ -1,0 +1,128 @@
+using Lavt.Autograd;
+using Lavt.Nn.Parallel;
+using Lavt.Options;
+using Lavt.Tensors;
+using Xunit;
+
+namespace Lavt.Tests.Parallel;
+
+/// <summary>Several devices give what one gives with the whole batch.</summary>
+public sealed class DataParallelTests
+{
+    /// <summary>Of weights, moments, buffers and losses after five steps, relative to the largest number of each.</summary>
+    private const double Bar = 2e-6;
+
+    /// <summary>What float32 makes of it: AdamW turns rounding of gradients near 0 into steps.</summary>
+    private const double Float32Bar = 2e-4;
+
+    [Theory]
+    [InlineData(2, LossKind.CrossEntropy, false)]
+    [InlineData(4, LossKind.CrossEntropy, true)]
+    [InlineData(2, LossKind.DiceFocal, true)]
+    [InlineData(2, LossKind.DiceBoundary, false)]
+    public void Devices_equal_one_device_with_the_whole_batch(int devices, LossKind loss, bool shard)
+    {
+        var one = new ReplicaRun { Samples = 4, Loss = loss };
+        Compare(one.Run(), (one with { Devices = devices, Samples = 4 / devices, ShardOptimizer = shard }).Run(), Bar);
+    }
+
+    [Fact]
+    public void Checkpointed_blocks_change_nothing()
+    {
+        var one = new ReplicaRun { Samples = 4, Steps = 2 };
+        Compare(one.Run(), (one with { Devices = 2, Samples = 2, Flags = "--use_checkpoint" }).Run(), Bar);
+    }
+
+    [Fact]
+    public void Float32_equals_it_within_its_rounding_and_its_bits_are_the_same_in_every_run()
+    {
+        var one = new ReplicaRun { Samples = 4, Type = DType.F32 };
+        ReplicaRun two = one with { Devices = 2, Samples = 2 };
+        (double[] Losses, Dictionary<string, double[]> State) first = two.Run(), second = two.Run(), sharded = (two with { ShardOptimizer = true, BucketBytes = 1 << 20 }).Run();
+        Compare(one.Run(), first, Float32Bar);
+        Compare(first, second, 0);
+        Compare(first, sharded, 0);
+    }
+
+    [Fact]
+    public void Parts_that_are_computed_one_after_the_other_equal_the_whole_batch_where_no_statistics_are_shared()
+    {
+        // Without the decoder's batch norm, the samples meet in the loss alone; here its statistics are those of single samples that are alike.
+        Tensor weight = Tensor.From(new double[] { 0.3, -0.7, 1.1, 0.2 }, [2, 2]).Persist().RequireGradient();
+        double[] Gradient(int devices, int parts, int samples)
+        {
+            double[] found = [];
+            void Work(CollectiveQueue queue)
+            {
+                Tensor own = queue.Size == 1 ? weight : weight.Copy().Persist().RequireGradient();
+                var optimizer = new Lavt.Nn.AdamW([new("all", [("weight", own)], 0)], 0);
+                var parallel = new DataParallel(queue, optimizer);
+                Generator.Current = new RandomSource(5);
+                double loss = parallel.AddGradients(parts, samples, part =>
+                {
+                    int first = (part * queue.Size + queue.Rank) * samples;
+                    Tensor x = Tensor.Empty([samples, 2], DType.F64);
+                    for (int i = 0; i < 2 * samples; i++) x.Span<double>()[i] = Math.Sin(2 * first + i);
+                    Tensor y = Ops.DropPath(Ops.Dropout(Ops.MatMul(x, own), 0.3), 0.2);
+                    double weights = 0;
+                    for (int i = 0; i < samples; i++) weights += 1 + first + i;
+                    Tensor factors = Tensor.Empty([samples, 1], DType.F64);
+                    for (int i = 0; i < samples; i++) factors.Span<double>()[i] = (1 + first + i) / weights;
+                    return new WeightedLoss(Ops.Sum(Ops.Multiply(Ops.Multiply(y, y), factors)), weights);
+                });
+                double scale = 0;
+                // The step's scale is inside; a learning rate of 0 leaves the moments: 0.1 · gradient.
+                parallel.Step();
+                scale = 10;
+                if (queue.Rank == 0) found = [loss, .. optimizer.MomentsOf(own)!.First.ToArray<double>().Select(value => value * scale)];
+            }
+
+            if (devices == 1) Work(new CollectiveQueue());
+            else DeviceThreads.Run(devices, devices, Work);
+            return found;
+        }
+
+        double[] whole = Gradient(1, 1, 12);
+        Assert.NotEqual(0, whole[1]);
+        foreach ((int devices, int parts) in new[] { (1, 2), (1, 3), (2, 1), (2, 3), (3, 2), (4, 1) })
+        {
+            double[] shared = Gradient(devices, parts, 12 / devices / parts);
+            for (int i = 0; i < whole.Length; i++) Assert.Equal(whole[i], shared[i], 1e-12);
+        }
+    }
+
+    [Fact]
+    public void Dropout_depends_on_the_place_of_a_sample_not_on_the_devices()
+    {
+        Generator.Current = new RandomSource(7);
+        foreach (int length in new[] { 1, 3, 4, 10, 64, 1001 })
+            foreach (DType type in new[] { DType.F32, DType.F64 })
+            {
+                Tensor ones = Ops.Full([6, length], 1, type);
+                ulong stream = Generator.Current.Next;
+                double[] whole = Ops.DropPath(Ops.Dropout(ones, 0.4), 0.3).To(DType.F64).ToArray<double>();
+                List<double> pieces = [];
+                for (int first = 0; first < 6; first += 2)
+                {
+                    Generator.Current.Next = stream;
+                    BatchShare.Current = new BatchShare(first, 2, null);
+                    pieces.AddRange(Ops.DropPath(Ops.Dropout(ones.ViewSlice(0, first, 2).Copy(), 0.4), 0.3).To(DType.F64).ToArray<double>());
+                }
+                BatchShare.Current = null;
+                Assert.Equal(whole, pieces);
+            }
+    }
+
+    private static void Compare((double[] Losses, Dictionary<string, double[]> State) expected, (double[] Losses, Dictionary<string, double[]> State) actual, double bar)
+    {
+        Near("losses", expected.Losses, actual.Losses, bar);
+        Assert.Equal(expected.State.Keys.Order(), actual.State.Keys.Order());
+        foreach ((string name, double[] values) in expected.State) Near(name, values, actual.State[name], bar);
+    }
+
+    private static void Near(string name, double[] expected, double[] actual, double bar)
+    {
+        double size = expected.Max(Math.Abs), error = expected.Zip(actual, (a, b) => Math.Abs(a - b)).Max();
+        Assert.True(error <= bar * size, $"{name}: error {error:E1} of numbers up to {size:E1}");
+    }
+}

@@ -1,0 +1,117 @@
+using System.Runtime.InteropServices;
+using Lavt.Autograd;
+using Lavt.Kernels;
+using Lavt.Losses;
+using Lavt.Models;
+using Lavt.Nn;
+using Lavt.Nn.Parallel;
+using Lavt.Options;
+using Lavt.Tensors;
+using Lavt.Training;
+using Lavt.Tests.Training;
+
+namespace Lavt.Tests.Parallel;
+
+/// <summary>A few training steps of a tiny model on made-up pictures, on any number of devices.</summary>
+internal sealed record ReplicaRun
+{
+    private const int ImageSize = 32;
+    private const int Words = 6;
+
+    public int Devices { get; init; } = 1;
+
+    /// <summary>Samples of a part on one device.</summary>
+    public int Samples { get; init; } = 4;
+
+    public int Parts { get; init; } = 1;
+
+    public int Steps { get; init; } = 5;
+
+    public DType Type { get; init; } = DType.F64;
+
+    public LossKind Loss { get; init; }
+
+    public bool ShardOptimizer { get; init; }
+
+    /// <summary>Small buckets, so that there are many.</summary>
+    public long BucketBytes { get; init; } = 4096;
+
+    public string Flags { get; init; } = "";
+
+    /// <summary>Losses of the steps, and all numbers of device 0's model and optimizer afterwards; the other devices' must be the same bits.</summary>
+    public (double[] Losses, Dictionary<string, double[]> State) Run()
+    {
+        var found = new (double[] Losses, Dictionary<string, double[]> State)[Devices];
+        if (Devices == 1) found[0] = RunOne(new CollectiveQueue());
+        else DeviceThreads.Run(Devices, Devices, devices => found[devices.Rank] = RunOne(devices));
+        foreach ((double[] losses, Dictionary<string, double[]> state) in found.Skip(1))
+        {
+            Xunit.Assert.Equal(found[0].Losses, losses);
+            foreach ((string name, double[] values) in found[0].State)
+                if (state.TryGetValue(name, out double[]? other)) Xunit.Assert.True(Bits(values).SequenceEqual(Bits(other)), name);
+        }
+        return found[0];
+    }
+
+    private static ReadOnlySpan<byte> Bits(double[] values) => MemoryMarshal.AsBytes(values.AsSpan());
+
+    private (double[] Losses, Dictionary<string, double[]> State) RunOne(CollectiveQueue devices)
+    {
+        LavtOptions options = LavtFlags.Table.Parse($"{SmallRun.Model} {Flags}", new LavtOptions());
+        options = (options with { Given = ["--embed_dim"], Training = options.Training with { Loss = Loss } }).Resolve();
+        Module.BuildsInDouble = Type == DType.F64;
+        // Devices begin with weights of their own, and get those of device 0.
+        var model = new LavtModel(options.Model, new RandomSource(3 + (ulong)devices.Rank));
+        Module.BuildsInDouble = false;
+        var optimizer = new AdamW(ParameterGroups.Of(model, TrainedLanguage.EmbeddingsEncoderAll, 0.01), 1e-3);
+        ParameterGroups.Freeze(model, optimizer);
+        DataParallel.ShareState(devices, model);
+        var parallel = new DataParallel(devices, optimizer, ShardOptimizer, BucketBytes);
+        Generator.Current = new RandomSource(11);
+        model.SetMode(training: true);
+        var losses = new double[Steps];
+        for (int step = 0; step < Steps; step++)
+        {
+            int first = step * Devices * Samples * Parts;
+            losses[step] = parallel.AddGradients(Parts, Samples, part => LossOf(model, options, first + (part * Devices + devices.Rank) * Samples));
+            parallel.Step();
+        }
+        Dictionary<string, double[]> state = [];
+        parallel.Save(() => AddMoments(optimizer, state));
+        foreach (StateEntry entry in model.State()) state[entry.Name] = entry.Value.To(DType.F64).ToArray<double>();
+        BatchShare.Current = null;
+        return (losses, state);
+    }
+
+    private static void AddMoments(AdamW optimizer, Dictionary<string, double[]> state)
+    {
+        foreach ((string name, Tensor parameter) in optimizer.Parameters)
+            if (optimizer.MomentsOf(parameter) is { } moments)
+            {
+                state["first " + name] = moments.First.To(DType.F64).ToArray<double>();
+                state["second " + name] = moments.Second.To(DType.F64).ToArray<double>();
+                state["steps " + name] = [moments.Step];
+            }
+    }
+
+    private WeightedLoss LossOf(LavtModel model, LavtOptions options, int first)
+    {
+        Tensor picture = Tensor.Empty([Samples, 3, ImageSize, ImageSize]), mask = Tensor.Zeros([Samples, Words]);
+        Tensor ids = Tensor.Zeros([Samples, Words], DType.I32), target = Tensor.Zeros([Samples, ImageSize, ImageSize], DType.U8);
+        for (int i = 0; i < Samples; i++)
+        {
+            var random = new RandomSource(99, (ulong)(first + i));
+            int size = 3 * ImageSize * ImageSize, words = 2 + (first + i) % (Words - 2);
+            random.FillUniform(picture.Span<float>().Slice(i * size, size), -2, 2);
+            mask.Span<float>().Slice(i * Words, words).Fill(1);
+            for (int word = 0; word < words; word++) ids.Span<int>()[i * Words + word] = 5 + (7 * (first + i) + word) % 100;
+            // Objects of very different sizes: the devices' shares of the class weights differ.
+            target.Span<byte>().Slice(i * ImageSize * ImageSize, 40 + (first + i) * 37 % 900).Fill(1);
+        }
+        mask = mask.To(Type);
+        Tensor language = model.TextEncoder.Forward(ids, mask);
+        return new WeightedLoss(
+            SegmentationLoss.Compute(options.Training, model.Forward(picture.To(Type), language, mask), target),
+            SegmentationLoss.Weight(options.Training, target));
+    }
+}
