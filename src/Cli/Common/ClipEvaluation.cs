@@ -2,6 +2,7 @@ using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Evaluation;
 using Lavt.Imaging;
+using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Text;
 using Lavt.Training;
@@ -16,16 +17,18 @@ internal static class ClipEvaluation
     private const string VideoMasks = "ytv_results";
 
     /// <summary>Evaluates what <c>--dataset</c> names; null if it was interrupted.</summary>
-    public static int? Run(TrainedModel trained, CancellationToken stop)
+    public static int? Run(TrainedModel trained, CollectiveQueue devices, CancellationToken stop)
     {
         LavtOptions options = trained.Options;
+        if (devices.Size > 1 && (options.Evaluation.A2dMasks || options.Evaluation.SaveFeatures || WritesVideos(options)))
+            throw new OptionException("--device", "masks and features of clips are written by one device; leave the flag out");
         BertTokenizer tokenizer = ReferDatasets.LoadTokenizer(options.Data, options.Model.Bert);
         var status = new StatusLine();
         try
         {
-            return options.Data.Dataset == DatasetKind.YouTubeVos && !options.Data.CombinedImagesAsClips
+            return WritesVideos(options)
                 ? Videos(trained, ClipDatasets.OpenVideos(options.Data, options.Data.Split, tokenizer, VideoEvaluator.PieceFrames), status, stop)
-                : Clips(trained, ClipDatasets.OpenEvaluation(options.Data, options.Data.Split, tokenizer), status, stop);
+                : Clips(trained, ClipDatasets.OpenEvaluation(options.Data, options.Data.Split, tokenizer), devices, status, stop);
         }
         catch (OperationCanceledException)
         {
@@ -37,19 +40,23 @@ internal static class ClipEvaluation
         }
     }
 
-    private static int Clips(TrainedModel trained, IClipDataset dataset, StatusLine status, CancellationToken stop)
+    private static bool WritesVideos(LavtOptions options) => options.Data.Dataset == DatasetKind.YouTubeVos && !options.Data.CombinedImagesAsClips;
+
+    private static int Clips(TrainedModel trained, IClipDataset dataset, CollectiveQueue devices, StatusLine status, CancellationToken stop)
     {
         (LavtOptions options, A2dDataset? a2d) = (trained.Options, dataset as A2dDataset);
         A2dMaskFolder? masks = a2d is not null && options.Evaluation.A2dMasks ? new A2dMaskFolder(options.Evaluation.MaskFolder ?? A2dMasks) : null;
         FeatureFolder? features = a2d is not null && options.Evaluation.SaveFeatures ? new FeatureFolder(A2dFeatures) : null;
         var evaluator = new ClipEvaluator(trained.Model, dataset, options.Data.Workers)
         {
-            Progress = (done, total) => status.Progress(new TrainingProgress(dataset.Name, done, total, null, null)),
+            Devices = devices,
+            Progress = devices.Rank > 0 ? null : (done, total) => status.Progress(new TrainingProgress(dataset.Name, done, total, null, null)),
             MaskReady = masks is null ? null : mask => masks.Add(a2d![mask.Sample], mask.AtModelSize, mask.Confidence),
             Features = features is null ? null : (features, a2d!),
         };
         ClipChoice[] plan = ClipPlan.Evaluation(dataset);
         EvaluationReport report = evaluator.Run(plan[..Math.Min(options.Training.LimitValidation ?? int.MaxValue, plan.Length)], stop) with { Checkpoint = options.Weights.Resume };
+        if (devices.Rank > 0) return ExitCode.Ok;
         masks?.Finish();
         if (options.Evaluation.JsonFile is { } file) report.Save(file);
         status.Clear();

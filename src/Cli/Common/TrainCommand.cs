@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Training;
 
@@ -34,11 +35,16 @@ internal static class TrainCommand
         if (options.Training.MixedPrecision)
             Terminal.Note("--use_amp has no effect: the CPU computes in fp32");
         using var interruption = new Interruption();
+        return DeviceGroup.Run(options.Machine, devices => Train(options, devices, interruption));
+    }
+
+    private static int Train(LavtOptions options, CollectiveQueue devices, Interruption interruption)
+    {
         var status = new StatusLine();
         TrainingResult result;
         try
         {
-            result = new Trainer(options, status).Run(interruption.Token);
+            result = new Trainer(options, status, devices: devices).Run(interruption.Token);
         }
         finally
         {
@@ -46,6 +52,8 @@ internal static class TrainCommand
         }
         if (!result.IsFinished)
             return interruption.ExitCode;
+        if (devices.Rank > 0)
+            return ExitCode.Ok;
         Console.WriteLine(result.BestOverallIou < 0
             ? $"nothing was validated on; the last weights are in {result.LastCheckpoint}"
             : string.Create(CultureInfo.InvariantCulture, $"best overall IoU on val: {result.BestOverallIou:F2}, in {result.BestCheckpoint}"));

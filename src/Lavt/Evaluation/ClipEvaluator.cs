@@ -4,6 +4,7 @@ using Lavt.Data.Clips;
 using Lavt.Imaging;
 using Lavt.Metrics;
 using Lavt.Models;
+using Lavt.Nn.Parallel;
 using Lavt.Tensors;
 
 namespace Lavt.Evaluation;
@@ -38,6 +39,9 @@ public sealed class ClipEvaluator
         _loader = new ClipLoader(dataset, batchSize: 1, loadingThreads) { GoOnPastBroken = true };
     }
 
+    /// <summary>The devices that share the work, each with a replica of the model; the report is that of all.</summary>
+    public CollectiveQueue Devices { get; init; } = CollectiveQueue.Single;
+
     /// <summary>Gets the number of clips done and that of all.</summary>
     public Action<int, int>? Progress { get; init; }
 
@@ -52,6 +56,7 @@ public sealed class ClipEvaluator
     public EvaluationReport Run(ClipChoice[] plan, CancellationToken stop)
     {
         long started = Stopwatch.GetTimestamp();
+        plan = plan[PlanShare.Of(plan.Length, Devices.Rank, Devices.Size)];
         var tally = new MaskTally();
         _model.SetMode(training: false);
         using IEnumerator<ClipBatch> batches = _loader.Read(plan, dropLast: false).GetEnumerator();
@@ -76,13 +81,12 @@ public sealed class ClipEvaluator
             }
             while (more && batches.Current[0].Failure is null && batches.Current[0].Frames.SequenceEqual(frames));
         }
-        return Report(tally, Stopwatch.GetElapsedTime(started));
+        return Report(tally.OfAll(Devices, stop), Stopwatch.GetElapsedTime(started));
 
         bool Next()
         {
             Progress?.Invoke(batches.Current.Index + 1, plan.Length);
-            stop.ThrowIfCancellationRequested();
-            return batches.MoveNext();
+            return !stop.IsCancellationRequested && batches.MoveNext();
         }
     }
 

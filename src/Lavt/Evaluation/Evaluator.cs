@@ -3,6 +3,7 @@ using Lavt.Data;
 using Lavt.Imaging;
 using Lavt.Metrics;
 using Lavt.Models;
+using Lavt.Nn.Parallel;
 using Lavt.Tensors;
 
 namespace Lavt.Evaluation;
@@ -24,6 +25,9 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
     private readonly Mask _prediction = new();
     private readonly Mask _originalPrediction = new();
 
+    /// <summary>The devices that share the work, each with a replica of the model; the report is that of all.</summary>
+    public CollectiveQueue Devices { get; init; } = CollectiveQueue.Single;
+
     /// <summary>Gives each object a sentence of another object of its picture.</summary>
     public bool SwapSentences { get; init; }
 
@@ -40,16 +44,18 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         long started = Stopwatch.GetTimestamp();
         SentenceSwap? swap = SwapSentences ? new SentenceSwap(dataset) : null;
         plan = swap?.Possible(plan) ?? plan;
+        plan = plan[PlanShare.Of(plan.Length, Devices.Rank, Devices.Size)];
         var tally = new MaskTally();
         model.SetMode(training: false);
         foreach (Batch batch in ReadPastBroken(plan, tally.Broken))
         {
-            stop.ThrowIfCancellationRequested();
+            if (stop.IsCancellationRequested) break;
             swap?.Apply(batch);
             using (MemoryScope scope = MemoryScope.Begin())
                 Compare(batch, Forward(batch), swap, tally);
             Progress?.Invoke(tally.Results.Count, plan.Length);
         }
+        tally = tally.OfAll(Devices, stop);
         return new EvaluationReport
         {
             Dataset = dataset.Name,

@@ -1,5 +1,6 @@
-using Lavt.Imaging;
+using System.Text.Json;
 using Lavt.Metrics;
+using Lavt.Nn.Parallel;
 
 namespace Lavt.Evaluation;
 
@@ -10,6 +11,7 @@ internal sealed class MaskTally
     private readonly AveragePrecision _originalPrecision = new();
     private readonly SegmentationMeasures _measures = new();
     private readonly SegmentationMeasures _originalMeasures = new();
+    private readonly List<double> _confidences = [];
 
     /// <summary>One row per sentence.</summary>
     public List<SentenceResult> Results { get; } = [];
@@ -38,6 +40,7 @@ internal sealed class MaskTally
     {
         _measures.Add(overlap);
         _originalMeasures.Add(original);
+        _confidences.Add(confidence);
         _precision.Add(confidence, overlap.Iou);
         _originalPrecision.Add(confidence, original.Iou);
         Results.Add(row with
@@ -50,4 +53,28 @@ internal sealed class MaskTally
             OriginalIou = original.Iou,
         });
     }
+
+    /// <summary>
+    /// What all devices have counted, each its part, in the order of the parts: the same numbers as if one device had done
+    /// everything.
+    /// </summary>
+    /// <param name="devices">The devices; all must call it.</param>
+    /// <param name="stop">If a stop was asked for on any of them, the evaluation is incomplete on all.</param>
+    /// <exception cref="OperationCanceledException">A stop was asked for.</exception>
+    public MaskTally OfAll(CollectiveQueue devices, CancellationToken stop)
+    {
+        if (devices.Any(stop.IsCancellationRequested)) throw new OperationCanceledException(stop);
+        if (devices.Size == 1) return this;
+        var all = new MaskTally();
+        foreach (byte[] part in devices.Gather(JsonSerializer.SerializeToUtf8Bytes(new Part(Results, _confidences, Broken))))
+        {
+            Part found = JsonSerializer.Deserialize<Part>(part)!;
+            foreach ((SentenceResult row, double confidence) in found.Results.Zip(found.Confidences))
+                all.Add(row, new MaskOverlap(row.Intersection, row.Union), new MaskOverlap(row.OriginalIntersection, row.OriginalUnion), confidence);
+            all.Broken.AddRange(found.Broken);
+        }
+        return all;
+    }
+
+    private sealed record Part(List<SentenceResult> Results, List<double> Confidences, List<string> Broken);
 }

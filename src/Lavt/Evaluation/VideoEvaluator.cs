@@ -1,9 +1,11 @@
 using System.Diagnostics;
+using System.Text.Json;
 using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Imaging;
 using Lavt.Metrics;
 using Lavt.Models;
+using Lavt.Nn.Parallel;
 using Lavt.Scoring;
 using Lavt.Tensors;
 
@@ -34,6 +36,9 @@ public sealed class VideoEvaluator(LavtModel model, VideoPieces videos, int load
     /// <summary>Frames that a video model sees together; 0 for the whole video, as published. A picture model sees one at a time.</summary>
     public int Window { get; init; }
 
+    /// <summary>The devices that share the work, each with a replica of the model; the report is that of all.</summary>
+    public CollectiveQueue Devices { get; init; } = CollectiveQueue.Single;
+
     /// <summary>Gets the number of videos done and that of all.</summary>
     public Action<int, int>? Progress { get; init; }
 
@@ -47,42 +52,63 @@ public sealed class VideoEvaluator(LavtModel model, VideoPieces videos, int load
     public VideoReport Run(int count, CancellationToken stop)
     {
         long started = Stopwatch.GetTimestamp();
-        List<string> broken = [];
-        List<VideoScore> scores = [];
-        MaskOverlap overlap = default;
-        int done = 0, sentences = 0;
+        (int first, int own) = PlanShare.Of(count, Devices.Rank, Devices.Size).GetOffsetAndLength(count);
+        var counts = new Counts(0, 0, default, [], []);
         model.SetMode(training: false);
-        for (int video = 0; video < count; video++)
+        for (int video = first; video < first + own && !stop.IsCancellationRequested; video++)
         {
-            var tally = new VideoTally(videos.Data, videos.Videos[video]);
-            try
-            {
-                Evaluate(video, tally, stop);
-                List<ExpressionScore> found = tally.Scores(broken);
-                if (found.Count > 0) scores.Add(VideoScore.Of(videos.Videos[video].Name, found));
-                overlap += tally.Overlap;
-                sentences += videos.Videos[video].Expressions.Count;
-                done++;
-            }
-            catch (DataException failure)
-            {
-                broken.Add(failure.Problem.ToString());
-            }
-            Progress?.Invoke(video + 1, count);
+            counts = Add(counts, video, stop);
+            Progress?.Invoke(video + 1 - first, own);
         }
+        counts = OfAll(counts, stop);
         return new VideoReport
         {
             Dataset = videos.Name,
             ImageSize = videos.Shape.Size,
             Window = model.Options.FusesClips ? Window : 1,
-            Videos = done,
-            Sentences = sentences,
+            Videos = counts.Videos,
+            Sentences = counts.Sentences,
             Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds,
             PeakMemoryMib = ProcessMemory.PeakMiB,
-            Scores = scores.Count > 0 ? VideoScores.Of("ytvos", scores, [], []) : null,
-            OverallIou = overlap.Union == 0 ? 0 : 100.0 * overlap.Intersection / overlap.Union,
-            BrokenSamples = broken,
+            Scores = counts.Scores.Count > 0 ? VideoScores.Of("ytvos", counts.Scores, [], []) : null,
+            OverallIou = counts.Overlap.Union == 0 ? 0 : 100.0 * counts.Overlap.Intersection / counts.Overlap.Union,
+            BrokenSamples = counts.Broken,
         };
+    }
+
+    /// <summary>The counts with one more video.</summary>
+    private Counts Add(Counts counts, int video, CancellationToken stop)
+    {
+        var tally = new VideoTally(videos.Data, videos.Videos[video]);
+        try
+        {
+            Evaluate(video, tally, stop);
+        }
+        catch (DataException failure)
+        {
+            return counts with { Broken = [.. counts.Broken, failure.Problem.ToString()] };
+        }
+        catch (OperationCanceledException)
+        {
+            // The devices agree on it before the report.
+            return counts;
+        }
+        List<string> broken = [.. counts.Broken];
+        List<ExpressionScore> found = tally.Scores(broken);
+        return new Counts(
+            counts.Videos + 1, counts.Sentences + videos.Videos[video].Expressions.Count, counts.Overlap + tally.Overlap,
+            found.Count > 0 ? [.. counts.Scores, VideoScore.Of(videos.Videos[video].Name, found)] : counts.Scores, broken);
+    }
+
+    /// <summary>The counts of all devices in the order of the videos.</summary>
+    private Counts OfAll(Counts own, CancellationToken stop)
+    {
+        if (Devices.Any(stop.IsCancellationRequested)) throw new OperationCanceledException(stop);
+        if (Devices.Size == 1) return own;
+        Counts[] parts = [.. Devices.Gather(JsonSerializer.SerializeToUtf8Bytes(own)).Select(part => JsonSerializer.Deserialize<Counts>(part)!)];
+        return new Counts(
+            parts.Sum(part => part.Videos), parts.Sum(part => part.Sentences), parts.Aggregate(default(MaskOverlap), (sum, part) => sum + part.Overlap),
+            [.. parts.SelectMany(part => part.Scores)], [.. parts.SelectMany(part => part.Broken)]);
     }
 
     private void Evaluate(int video, VideoTally tally, CancellationToken stop)
@@ -116,4 +142,6 @@ public sealed class VideoEvaluator(LavtModel model, VideoPieces videos, int load
     }
 
     private readonly record struct VideoFrame(byte[] Pixels, int Rows, int Columns);
+
+    private sealed record Counts(int Videos, int Sentences, MaskOverlap Overlap, IReadOnlyList<VideoScore> Scores, IReadOnlyList<string> Broken);
 }

@@ -2,6 +2,7 @@ using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Evaluation;
 using Lavt.Models;
+using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Text;
 
@@ -14,6 +15,7 @@ namespace Lavt.Training;
 internal sealed class ClipTrainingData : ITrainingData
 {
     private readonly LavtOptions _options;
+    private readonly CollectiveQueue _devices;
     private readonly IClipDataset _training;
     private readonly IClipDataset? _clips;
     private readonly VideoPieces? _videos;
@@ -22,9 +24,9 @@ internal sealed class ClipTrainingData : ITrainingData
     /// <summary>Opens what <c>--dataset</c> names, and what it is validated on.</summary>
     /// <exception cref="OptionException">The data set is none to train clips on.</exception>
     /// <exception cref="DataException">A file is missing or broken.</exception>
-    public ClipTrainingData(LavtOptions options, BertTokenizer tokenizer)
+    public ClipTrainingData(LavtOptions options, BertTokenizer tokenizer, CollectiveQueue devices)
     {
-        _options = options;
+        (_options, _devices) = (options, devices);
         _training = ClipDatasets.OpenTraining(options.Data, tokenizer);
         _loader = new ClipLoader(_training, options.Training.BatchSize, options.Data.Workers);
         if (options.Data.CombinedImagesAsClips || options.Data.Dataset == DatasetKind.A2d)
@@ -49,6 +51,7 @@ internal sealed class ClipTrainingData : ITrainingData
     public IEnumerable<Func<TrainingTensors>> Read(ulong seed, int epoch, int firstBatch)
     {
         ClipChoice[] plan = [.. ClipPlan.Training(_training, seed, epoch).Where(choice => choice.Sample < Count)];
+        plan = PlanShare.OfBatches(plan, _options.Training.BatchSize, _devices.Rank, _devices.Size);
         return _loader.Read(plan, dropLast: true, firstBatch).Select(batch => (Func<TrainingTensors>)(() => new TrainingTensors(
             ClipTensors.Frames(batch), ClipTensors.TokenIds(batch), ClipTensors.TokenMask(batch), ClipTensors.Masks(batch),
             batch.Shape.Masks == 1 ? ClipTensors.AnnotatedRows(batch) : null)));
@@ -60,11 +63,11 @@ internal sealed class ClipTrainingData : ITrainingData
         int? limit = _options.Training.LimitValidation;
         if (_clips is not null)
         {
-            var clips = new ClipEvaluator(model, _clips, _options.Data.Workers) { Progress = progress };
+            var clips = new ClipEvaluator(model, _clips, _options.Data.Workers) { Devices = _devices, Progress = progress };
             EvaluationReport report = clips.Run(ClipPlan.Evaluation(_clips)[..Math.Min(limit ?? int.MaxValue, _clips.Count)], stop);
             return new ValidationResult(report.Results.Count, report.Scores.MeanIou, report.Scores.OverallIou, null, report.Seconds, report.BrokenSamples);
         }
-        var evaluator = new VideoEvaluator(model, _videos!, _options.Data.Workers) { Window = _options.Data.SlidingWindow, Progress = progress };
+        var evaluator = new VideoEvaluator(model, _videos!, _options.Data.Workers) { Devices = _devices, Window = _options.Data.SlidingWindow, Progress = progress };
         VideoReport videos = evaluator.Run(Math.Min(limit ?? int.MaxValue, _videos!.Videos.Count), stop);
         return new ValidationResult(videos.Sentences, videos.Scores?.J ?? 0, videos.OverallIou, videos.Scores?.JAndF, videos.Seconds, videos.BrokenSamples);
     }
