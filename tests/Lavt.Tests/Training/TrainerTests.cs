@@ -15,7 +15,7 @@ public sealed class TrainerTests(SmallRun run) : IClassFixture<SmallRun>
     }
 
     /// <summary>All tensors of a checkpoint, and the numbers that decide how a run goes on.</summary>
-    private static Dictionary<string, object?> Contents(string file)
+    internal static Dictionary<string, object?> Contents(string file)
     {
         Dictionary<string, object?> found = [];
         void Walk(object? value, string path)
