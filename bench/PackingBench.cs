@@ -26,7 +26,7 @@ public unsafe class PackingBench
     public void LinearWeight() => PackedMatrix.Pack(new Matrix(_linear, 1, Width), Width, Hidden).Dispose();
 
     [Benchmark]
-    public void ConvolutionWeight() => PackedConv.Pack(_convolution, Width, Width).Dispose();
+    public void ConvolutionWeight() => PackedConv.Pack(_convolution, new(1, 3, 3), Width, Width).Dispose();
 
     [Benchmark]
     public void PatchMerging() => PatchGather.MergeForward(_map, 1, Side, Side, Channels, _merged);

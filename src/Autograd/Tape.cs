@@ -111,7 +111,7 @@ public sealed class Tape : IDisposable
         if (gradient is null && output.Count != 1)
             throw new InvalidOperationException($"backward of a result of shape {output.Shape} needs the gradient of the loss with respect to it");
         using (MemoryScope scope = MemoryScope.Begin())
-            state.Accumulate(gradient ?? Ops.Full(output.Shape, 1, output.DType));
+            state.Accumulate(gradient ?? Ops.Full(output.Shape, 1, output.DType, output.Device));
         using PauseScope pause = Pause();
         for (int i = _entries.Count - 1; i >= 0; i--)
         {
@@ -137,7 +137,7 @@ public sealed class Tape : IDisposable
         {
             using MemoryScope scope = MemoryScope.Begin();
             entry.Saved.Provide();
-            entry.Rule!(new Gradients(gradient.IsContiguous ? gradient : gradient.Copy(), entry.Inputs));
+            entry.Rule!(new Gradients(gradient.IsContiguous ? gradient : Ops.CopyOf(gradient), entry.Inputs));
             entry.Saved.Withdraw();
         }
         entry.Release();

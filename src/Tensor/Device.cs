@@ -20,6 +20,9 @@ public readonly record struct Device(DeviceKind Kind, int Index)
     /// <summary>The processor.</summary>
     public static readonly Device Cpu = new(DeviceKind.Cpu, 0);
 
+    /// <summary>Whether this is a GPU.</summary>
+    public bool IsCuda => Kind == DeviceKind.Cuda;
+
     /// <summary>Reads <c>cpu</c>, <c>cpu:N</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
     /// <exception cref="FormatException">The text names no device.</exception>
     public static Device Parse(string text)

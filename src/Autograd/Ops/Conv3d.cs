@@ -1,4 +1,5 @@
 using Lavt.Kernels;
+using Lavt.Kernels.Cpu;
 using Lavt.Tensors;
 
 namespace Lavt.Autograd;
@@ -19,8 +20,88 @@ public static unsafe partial class Ops
         CheckFloat(nameof(Conv3d), x);
         if (x.Rank != 5 || weight.Rank != 5 || weight.Shape[1] != x.Shape[4] || !Enumerable.Range(2, 3).All(axis => weight.Shape[axis] is 1 or 3))
             throw new ArgumentException($"Conv3d: {x} does not go with a weight of shape {weight.Shape}; expected [B, T, H, W, Cin] and [Cout, Cin, kt, kh, kw] with kernels of 1 or 3");
-        return Conv3dComposed(x, weight, bias, activation);
+        if (x.DType == DType.F64) return Conv3dComposed(x, weight, bias, activation);
+
+        (x, weight) = (Contiguous(x), Contiguous(weight));
+        if (bias is not null) bias = Contiguous(bias);
+        Volume map = new(x.Shape[1], x.Shape[2], x.Shape[3]), kernel = new(weight.Shape[2], weight.Shape[3], weight.Shape[4]);
+        (int batch, int cin, int cout) = (x.Shape[0], x.Shape[4], weight.Shape[0]);
+        Tensor y = Tensor.Empty(x.Shape.With(-1, cout));
+        bool recorded = Tape.Needs(x, weight, bias);
+        // GELU's derivative needs the sum before it; the other activations can be differentiated from their result.
+        Tensor? sums = recorded && activation == Activation.Gelu ? Tensor.Empty(y.Shape) : null;
+        Tensor? result = recorded && activation is not (Activation.None or Activation.Gelu) ? y : null;
+        Epilogue epilogue = ConvolutionEpilogue(bias, activation, sums);
+        Convolution.Forward(x.Pointer<float>(), batch, map, cin, weight.Pointer<float>(), kernel, cout, y.Pointer<float>(), epilogue);
+        if (!recorded) return y;
+        if (sums is not null) Tape.Repeatable(y, [sums], () => Elementwise.Forward<Gelu>(sums.Pointer<float>(), y.Pointer<float>(), y.Count));
+        return Tape.Record(nameof(Conv3d), y, [x, weight, bias], [x, weight, sums, result], g =>
+        {
+            Tensor dSums = ActivationBackward(activation, sums, result, g.Output);
+            if (g.Needs(0))
+            {
+                Tensor dx = Tensor.Empty(x.Shape);
+                Convolution.BackwardData(dSums.Pointer<float>(), batch, map, cin, weight.Pointer<float>(), kernel, cout, dx.Pointer<float>());
+                g.Set(0, dx);
+            }
+            if (g.Needs(1))
+            {
+                Tensor dWeight = Tensor.Empty(weight.Shape);
+                Convolution.BackwardWeight(x.Pointer<float>(), dSums.Pointer<float>(), batch, map, cin, kernel, cout, dWeight.Pointer<float>(), accumulate: false);
+                g.Set(1, dWeight);
+            }
+            if (g.Needs(2))
+            {
+                Tensor dBias = Tensor.Empty([cout]);
+                ColumnSum.Run(dSums.Pointer<float>(), checked((int)(dSums.Count / cout)), cout, dBias.Pointer<float>(), accumulate: false);
+                g.Set(2, dBias);
+            }
+        });
     }
+
+    /// <summary>3x3 convolution of pictures without bias: x [B, H, W, Cin], weight [Cout, Cin, 3, 3], result [B, H, W, Cout].</summary>
+    public static Tensor Conv3x3(Tensor x, Tensor weight)
+    {
+        if (x.Rank != 4 || weight.Rank != 4 || weight.Shape[1] != x.Shape[3] || weight.Shape[2] != 3 || weight.Shape[3] != 3)
+            throw new ArgumentException($"Conv3x3: {x} does not go with a weight of shape {weight.Shape}; expected [B, H, W, Cin] and [Cout, Cin, 3, 3]");
+        Tensor y = Conv3d(Reshape(x, [x.Shape[0], 1, x.Shape[1], x.Shape[2], x.Shape[3]]), Reshape(weight, [weight.Shape[0], weight.Shape[1], 1, 3, 3]));
+        return Reshape(y, x.Shape.With(-1, weight.Shape[0]));
+    }
+
+    /// <summary>
+    /// The convolution with a weight packed once; for inference, has no gradient.
+    /// </summary>
+    /// <param name="x">[B, T, H, W, Cin], or pictures [B, H, W, Cin] for a kernel of one frame.</param>
+    /// <param name="weight">A weight from <see cref="PackConvolution"/>.</param>
+    /// <param name="bias">[Cout], or null.</param>
+    /// <param name="activation">Applied to the sum of convolution and bias.</param>
+    /// <returns><paramref name="x"/>'s shape with Cout channels.</returns>
+    public static Tensor ConvolutionInference(Tensor x, PackedConv weight, Tensor? bias, Activation activation)
+    {
+        Tape.NotDifferentiable(nameof(ConvolutionInference), x, bias);
+        CheckFloat(nameof(ConvolutionInference), x);
+        if (x.Rank is not (4 or 5) || x.Shape[-1] != weight.InputChannels)
+            throw new ArgumentException($"ConvolutionInference: {x} does not go with a weight for {weight.InputChannels} channels; expected [B, T, H, W, {weight.InputChannels}] or [B, H, W, {weight.InputChannels}]");
+        x = Contiguous(x);
+        Tensor y = Tensor.Empty(x.Shape.With(-1, weight.OutputChannels));
+        Volume map = new(x.Rank == 5 ? x.Shape[1] : 1, x.Shape[-3], x.Shape[-2]);
+        Convolution.Forward(x.Pointer<float>(), x.Shape[0], map, weight, y.Pointer<float>(), ConvolutionEpilogue(bias, activation, null));
+        return y;
+    }
+
+    /// <summary>Packs a weight [Cout, Cin, kt, kh, kw] or [Cout, Cin, kh, kw] for <see cref="ConvolutionInference"/>.</summary>
+    public static PackedConv PackConvolution(Tensor weight)
+    {
+        Volume kernel = new(weight.Rank == 5 ? weight.Shape[2] : 1, weight.Shape[-2], weight.Shape[-1]);
+        return PackedConv.Pack(weight.Pointer<float>(), kernel, weight.Shape[1], weight.Shape[0]);
+    }
+
+    private static Epilogue ConvolutionEpilogue(Tensor? bias, Activation activation, Tensor? sums) => new()
+    {
+        Bias = bias is null ? null : bias.Pointer<float>(),
+        Activation = activation,
+        PreActivation = sums is null ? null : sums.Pointer<float>(),
+    };
 
     internal static Tensor Conv3dComposed(Tensor x, Tensor weight, Tensor? bias, Activation activation)
     {

@@ -1,4 +1,5 @@
 using Lavt.Kernels.Cpu;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Tensors;
 
 namespace Lavt.Autograd;
@@ -29,7 +30,7 @@ public static unsafe partial class Ops
     {
         Tensor y = MultiplyWithoutTape(a, b);
         if (AreDense(a, b) && Tape.Needs(a, b))
-            Tape.Repeatable(y, [a, b], () => Kernels.Cpu.Elementwise.Multiply(a.Pointer<float>(), b.Pointer<float>(), y.Pointer<float>(), y.Count));
+            Tape.Repeatable(y, [a, b], () => MultiplyInto(a, b, y));
         return Tape.Record(nameof(Multiply), y, [a, b], [a, b], g =>
         {
             if (g.Needs(0)) g.Set(0, Multiply(g.Output, b));
@@ -77,22 +78,23 @@ public static unsafe partial class Ops
     /// <summary>x · factor.</summary>
     public static Tensor Scale(Tensor x, double factor)
     {
-        Tensor y = Zip<MultiplyFunction<float>, MultiplyFunction<double>>(nameof(Scale), x, Full([], factor, x.DType));
+        Tensor y = Zip<MultiplyFunction<float>, MultiplyFunction<double>>(nameof(Scale), x, Full([], factor, x.DType, x.Device));
         return Tape.Record(nameof(Scale), y, [x], [], g => g.Set(0, Scale(g.Output, factor)));
     }
 
     /// <summary>x + term.</summary>
     public static Tensor AddScalar(Tensor x, double term)
     {
-        Tensor y = Zip<AddFunction<float>, AddFunction<double>>(nameof(AddScalar), x, Full([], term, x.DType));
+        Tensor y = Zip<AddFunction<float>, AddFunction<double>>(nameof(AddScalar), x, Full([], term, x.DType, x.Device));
         return Tape.Record(nameof(AddScalar), y, [x], [], g => g.Set(0, g.Output));
     }
 
     /// <summary>A tensor of one value throughout.</summary>
-    public static Tensor Full(Shape shape, double value, DType dtype = DType.F32)
+    public static Tensor Full(Shape shape, double value, DType dtype = DType.F32, Device device = default)
     {
-        Tensor tensor = Tensor.Empty(shape, dtype);
-        if (dtype == DType.F64) tensor.Span<double>().Fill(value);
+        Tensor tensor = Tensor.Empty(shape, dtype, device);
+        if (device.IsCuda) Kernels.Cuda.Elementwise.Fill(CudaStream.Of(device), tensor.DevicePointer<float>(), (float)value, tensor.Count);
+        else if (dtype == DType.F64) tensor.Span<double>().Fill(value);
         else tensor.Span<float>().Fill((float)value);
         return tensor;
     }
@@ -100,8 +102,9 @@ public static unsafe partial class Ops
     internal static Tensor AddWithoutTape(Tensor a, Tensor b)
     {
         if (!AreDense(a, b)) return Zip<AddFunction<float>, AddFunction<double>>(nameof(Add), a, b);
-        Tensor y = Tensor.Empty(a.Shape);
-        Kernels.Cpu.Elementwise.Add(a.Pointer<float>(), b.Pointer<float>(), y.Pointer<float>(), y.Count);
+        Tensor y = a.EmptyLike(a.Shape);
+        if (a.Device.IsCuda) Kernels.Cuda.Elementwise.Add(StreamOf(a), a.DevicePointer<float>(), b.DevicePointer<float>(), y.DevicePointer<float>(), y.Count);
+        else Kernels.Cpu.Elementwise.Add(a.Pointer<float>(), b.Pointer<float>(), y.Pointer<float>(), y.Count);
         return y;
     }
 
@@ -109,20 +112,28 @@ public static unsafe partial class Ops
     {
         if (AreDense(sum, term))
         {
-            Kernels.Cpu.Elementwise.AddTo(sum.Pointer<float>(), term.Pointer<float>(), sum.Count);
+            if (sum.Device.IsCuda) Kernels.Cuda.Elementwise.Add(StreamOf(sum), sum.DevicePointer<float>(), term.DevicePointer<float>(), sum.DevicePointer<float>(), sum.Count);
+            else Kernels.Cpu.Elementwise.AddTo(sum.Pointer<float>(), term.Pointer<float>(), sum.Count);
             return;
         }
         Layout left = LayoutOf(sum, sum.Shape), right = LayoutOf(term, sum.Shape);
-        if (sum.DType == DType.F64) Primitive.Zip<double, AddFunction<double>>(sum.Pointer<double>(), left, term.Pointer<double>(), right, sum.Pointer<double>());
+        if (sum.Device.IsCuda) Kernels.Cuda.Primitive.Zip<AddFunction<float>>(StreamOf(sum), sum.DevicePointer<float>(), left, term.DevicePointer<float>(), right, sum.DevicePointer<float>());
+        else if (sum.DType == DType.F64) Primitive.Zip<double, AddFunction<double>>(sum.Pointer<double>(), left, term.Pointer<double>(), right, sum.Pointer<double>());
         else Primitive.Zip<float, AddFunction<float>>(sum.Pointer<float>(), left, term.Pointer<float>(), right, sum.Pointer<float>());
     }
 
     private static Tensor MultiplyWithoutTape(Tensor a, Tensor b)
     {
         if (!AreDense(a, b)) return Zip<MultiplyFunction<float>, MultiplyFunction<double>>(nameof(Multiply), a, b);
-        Tensor y = Tensor.Empty(a.Shape);
-        Kernels.Cpu.Elementwise.Multiply(a.Pointer<float>(), b.Pointer<float>(), y.Pointer<float>(), y.Count);
+        Tensor y = a.EmptyLike(a.Shape);
+        MultiplyInto(a, b, y);
         return y;
+    }
+
+    private static void MultiplyInto(Tensor a, Tensor b, Tensor y)
+    {
+        if (a.Device.IsCuda) Kernels.Cuda.Elementwise.Multiply(StreamOf(a), a.DevicePointer<float>(), b.DevicePointer<float>(), y.DevicePointer<float>(), y.Count);
+        else Kernels.Cpu.Elementwise.Multiply(a.Pointer<float>(), b.Pointer<float>(), y.Pointer<float>(), y.Count);
     }
 
     /// <summary>Whether the fast kernels apply: F32, equal shapes, no gaps.</summary>
@@ -134,9 +145,10 @@ public static unsafe partial class Ops
         where TDouble : struct, IUnaryFunction<double>
     {
         CheckFloat(operation, x);
-        Tensor y = Tensor.Empty(x.Shape, x.DType);
+        Tensor y = x.EmptyLike(x.Shape);
         Layout layout = LayoutOf(x, x.Shape);
-        if (x.DType == DType.F64) Primitive.Map<double, TDouble>(x.Pointer<double>(), layout, y.Pointer<double>());
+        if (x.Device.IsCuda) Kernels.Cuda.Primitive.Map<TSingle>(StreamOf(x), x.DevicePointer<float>(), layout, y.DevicePointer<float>());
+        else if (x.DType == DType.F64) Primitive.Map<double, TDouble>(x.Pointer<double>(), layout, y.Pointer<double>());
         else Primitive.Map<float, TSingle>(x.Pointer<float>(), layout, y.Pointer<float>());
         return y;
     }
@@ -148,9 +160,10 @@ public static unsafe partial class Ops
         CheckFloat(operation, a);
         if (a.DType != b.DType) throw new ArgumentException($"{operation}: element types differ, {a.DType} and {b.DType}");
         Shape shape = Broadcast(operation, a.Shape, b.Shape);
-        Tensor y = Tensor.Empty(shape, a.DType);
+        Tensor y = a.EmptyLike(shape);
         Layout left = LayoutOf(a, shape), right = LayoutOf(b, shape);
-        if (a.DType == DType.F64) Primitive.Zip<double, TDouble>(a.Pointer<double>(), left, b.Pointer<double>(), right, y.Pointer<double>());
+        if (a.Device.IsCuda) Kernels.Cuda.Primitive.Zip<TSingle>(StreamOf(a), a.DevicePointer<float>(), left, b.DevicePointer<float>(), right, y.DevicePointer<float>());
+        else if (a.DType == DType.F64) Primitive.Zip<double, TDouble>(a.Pointer<double>(), left, b.Pointer<double>(), right, y.Pointer<double>());
         else Primitive.Zip<float, TSingle>(a.Pointer<float>(), left, b.Pointer<float>(), right, y.Pointer<float>());
         return y;
     }

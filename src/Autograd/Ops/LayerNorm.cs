@@ -17,16 +17,24 @@ public static unsafe partial class Ops
         if (x.DType == DType.F64) return LayerNormComposed(x, gamma, beta, eps);
         (x, gamma, beta) = (Contiguous(x), Contiguous(gamma), Contiguous(beta));
         long rows = x.Count / Math.Max(1, channels);
-        Tensor y = Tensor.Empty(x.Shape);
+        Tensor y = x.EmptyLike(x.Shape);
         bool recorded = Tape.Needs(x, gamma, beta);
-        Tensor? mean = recorded ? Tensor.Empty([(int)rows]) : null, rstd = recorded ? Tensor.Empty([(int)rows]) : null;
-        Kernels.Cpu.LayerNorm.Forward(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), recorded ? mean!.Pointer<float>() : null, recorded ? rstd!.Pointer<float>() : null, rows, channels, (float)eps);
+        Tensor? mean = recorded ? x.EmptyLike([(int)rows]) : null, rstd = recorded ? x.EmptyLike([(int)rows]) : null;
+        if (x.Device.IsCuda) Kernels.Cuda.LayerNorm.Forward(StreamOf(x), x.DevicePointer<float>(), gamma.DevicePointer<float>(), beta.DevicePointer<float>(), y.DevicePointer<float>(), mean.DevicePointer<float>(), rstd.DevicePointer<float>(), rows, channels, (float)eps);
+        else Kernels.Cpu.LayerNorm.Forward(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), recorded ? mean!.Pointer<float>() : null, recorded ? rstd!.Pointer<float>() : null, rows, channels, (float)eps);
         if (recorded)
-            Tape.Repeatable(y, [x, gamma, beta, mean, rstd], () => Kernels.Cpu.LayerNorm.Repeat(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), mean!.Pointer<float>(), rstd!.Pointer<float>(), rows, channels));
+        {
+            Tape.Repeatable(y, [x, gamma, beta, mean, rstd], () =>
+            {
+                if (x.Device.IsCuda) Kernels.Cuda.LayerNorm.Repeat(StreamOf(x), x.DevicePointer<float>(), gamma.DevicePointer<float>(), beta.DevicePointer<float>(), y.DevicePointer<float>(), mean.DevicePointer<float>(), rstd.DevicePointer<float>(), rows, channels);
+                else Kernels.Cpu.LayerNorm.Repeat(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), mean!.Pointer<float>(), rstd!.Pointer<float>(), rows, channels);
+            });
+        }
         return Tape.Record(nameof(LayerNorm), y, [x, gamma, beta], [x, gamma, mean, rstd], g =>
         {
-            Tensor dx = Tensor.Empty(x.Shape), dGamma = Tensor.Empty(gamma.Shape), dBeta = Tensor.Empty(beta.Shape);
-            Kernels.Cpu.LayerNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), mean!.Pointer<float>(), rstd!.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels);
+            Tensor dx = x.EmptyLike(x.Shape), dGamma = x.EmptyLike(gamma.Shape), dBeta = x.EmptyLike(beta.Shape);
+            if (x.Device.IsCuda) Kernels.Cuda.LayerNorm.Backward(StreamOf(x), x.DevicePointer<float>(), gamma.DevicePointer<float>(), mean.DevicePointer<float>(), rstd.DevicePointer<float>(), g.Output.DevicePointer<float>(), dx.DevicePointer<float>(), dGamma.DevicePointer<float>(), dBeta.DevicePointer<float>(), rows, channels);
+            else Kernels.Cpu.LayerNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), mean!.Pointer<float>(), rstd!.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels);
             g.Set(0, dx);
             g.Set(1, dGamma);
             g.Set(2, dBeta);

@@ -28,47 +28,41 @@ public static unsafe partial class Ops
         if (bias is not null) bias = Contiguous(bias);
         if (residual is not null) residual = Contiguous(residual);
         int rows = checked((int)(x.Count / Math.Max(1, k)));
-        Tensor y = Tensor.Empty(x.Shape.With(-1, n));
+        Tensor y = x.EmptyLike(x.Shape.With(-1, n));
         bool recorded = Tape.Needs(x, weight, bias, residual);
         // GELU's derivative needs the sum before it; the other activations can be differentiated from their result.
-        Tensor? sums = recorded && activation == Activation.Gelu ? Tensor.Empty(y.Shape) : null;
+        Tensor? sums = recorded && activation == Activation.Gelu ? x.EmptyLike(y.Shape) : null;
         Tensor? result = recorded && activation is not (Activation.None or Activation.Gelu) ? y : null;
-        Epilogue epilogue = new()
-        {
-            Bias = bias is null ? null : bias.Pointer<float>(),
-            Activation = activation,
-            Residual = residual is null ? null : residual.Pointer<float>(),
-            ResidualStride = n,
-            PreActivation = sums is null ? null : sums.Pointer<float>(),
-        };
-        if (packed is not null) Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), packed, y.Pointer<float>(), n, epilogue);
-        else Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), new Matrix(weight.Pointer<float>(), 1, k), y.Pointer<float>(), n, epilogue);
+        LinearForward(x, weight, bias, activation, residual, sums, packed, y);
         if (!recorded) return y;
         if (residual is not null && result is not null)
             throw new NotSupportedException($"Linear: the gradient of {activation} together with a residual is not implemented; add the residual separately");
 
         if (sums is not null && residual is null)
-            Tape.Repeatable(y, [sums], () => Elementwise.Forward<Gelu>(sums.Pointer<float>(), y.Pointer<float>(), y.Count));
+            Tape.Repeatable(y, [sums], () => ActivationForward(Activation.Gelu, sums, y));
         return Tape.Record(nameof(Linear), y, [x, weight, bias, residual], [x, weight, sums, result], g =>
         {
             g.Set(3, g.Output);
             Tensor dSums = ActivationBackward(activation, sums, result, g.Output);
             if (g.Needs(0))
             {
-                Tensor dx = Tensor.Empty(x.Shape);
-                Gemm.Run(rows, k, n, new Matrix(dSums.Pointer<float>(), n, 1), new Matrix(weight.Pointer<float>(), k, 1), dx.Pointer<float>(), k, default);
+                Tensor dx = x.EmptyLike(x.Shape);
+                if (x.Device.IsCuda) Kernels.Cuda.Gemm.Run(StreamOf(x), rows, k, n, new Matrix(dSums.DevicePointer<float>(), n, 1), new Matrix(weight.DevicePointer<float>(), k, 1), dx.DevicePointer<float>(), k, default, ProductPrecision);
+                else Gemm.Run(rows, k, n, new Matrix(dSums.Pointer<float>(), n, 1), new Matrix(weight.Pointer<float>(), k, 1), dx.Pointer<float>(), k, default);
                 g.Set(0, dx);
             }
             if (g.Needs(1))
             {
-                Tensor dWeight = Tensor.Empty(weight.Shape);
-                Gemm.Run(n, k, rows, new Matrix(dSums.Pointer<float>(), 1, n), new Matrix(x.Pointer<float>(), k, 1), dWeight.Pointer<float>(), k, default);
+                Tensor dWeight = x.EmptyLike(weight.Shape);
+                if (x.Device.IsCuda) Kernels.Cuda.Gemm.Run(StreamOf(x), n, k, rows, new Matrix(dSums.DevicePointer<float>(), 1, n), new Matrix(x.DevicePointer<float>(), k, 1), dWeight.DevicePointer<float>(), k, default, ProductPrecision);
+                else Gemm.Run(n, k, rows, new Matrix(dSums.Pointer<float>(), 1, n), new Matrix(x.Pointer<float>(), k, 1), dWeight.Pointer<float>(), k, default);
                 g.Set(1, dWeight);
             }
             if (g.Needs(2))
             {
-                Tensor dBias = Tensor.Empty([n]);
-                ColumnSum.Run(dSums.Pointer<float>(), rows, n, dBias.Pointer<float>(), accumulate: false);
+                Tensor dBias = x.EmptyLike([n]);
+                if (x.Device.IsCuda) Kernels.Cuda.ColumnSum.Run(StreamOf(x), dSums.DevicePointer<float>(), rows, n, dBias.DevicePointer<float>());
+                else ColumnSum.Run(dSums.Pointer<float>(), rows, n, dBias.Pointer<float>(), accumulate: false);
                 g.Set(2, dBias);
             }
         });
@@ -79,6 +73,23 @@ public static unsafe partial class Ops
     {
         int n = weight.Shape[0], k = checked((int)(weight.Count / n));
         return PackedMatrix.Pack(new Matrix(weight.Pointer<float>(), 1, k), k, n);
+    }
+
+    private static void LinearForward(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual, Tensor? sums, PackedMatrix? packed, Tensor y)
+    {
+        int k = x.Shape[-1], n = y.Shape[-1], rows = checked((int)(y.Count / Math.Max(1, n)));
+        bool cuda = x.Device.IsCuda;
+        Epilogue epilogue = new()
+        {
+            Bias = cuda ? bias.DevicePointer<float>() : bias is null ? null : bias.Pointer<float>(),
+            Activation = activation,
+            Residual = cuda ? residual.DevicePointer<float>() : residual is null ? null : residual.Pointer<float>(),
+            ResidualStride = n,
+            PreActivation = cuda ? sums.DevicePointer<float>() : sums is null ? null : sums.Pointer<float>(),
+        };
+        if (cuda) Kernels.Cuda.Gemm.Run(StreamOf(x), rows, n, k, new Matrix(x.DevicePointer<float>(), k, 1), new Matrix(weight.DevicePointer<float>(), 1, k), y.DevicePointer<float>(), n, epilogue, ProductPrecision);
+        else if (packed is not null) Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), packed, y.Pointer<float>(), n, epilogue);
+        else Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), new Matrix(weight.Pointer<float>(), 1, k), y.Pointer<float>(), n, epilogue);
     }
 
     internal static Tensor LinearComposed(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual)
@@ -98,27 +109,4 @@ public static unsafe partial class Ops
         Activation.Sigmoid => Sigmoid(y),
         _ => y,
     };
-
-    private static Tensor ActivationBackward(Activation activation, Tensor? sums, Tensor? result, Tensor dy)
-    {
-        if (activation == Activation.None) return dy;
-        Tensor dSums = Tensor.Empty(dy.Shape);
-        float* d = dy.Pointer<float>(), to = dSums.Pointer<float>();
-        switch (activation)
-        {
-            case Activation.Gelu:
-                Elementwise.Backward<Gelu>(sums!.Pointer<float>(), null, d, to, dy.Count);
-                break;
-            case Activation.Relu:
-                Elementwise.Backward<Relu>(null, result!.Pointer<float>(), d, to, dy.Count);
-                break;
-            case Activation.Tanh:
-                Elementwise.Backward<Tanh>(null, result!.Pointer<float>(), d, to, dy.Count);
-                break;
-            default:
-                Elementwise.Backward<Sigmoid>(null, result!.Pointer<float>(), d, to, dy.Count);
-                break;
-        }
-        return dSums;
-    }
 }

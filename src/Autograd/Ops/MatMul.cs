@@ -38,7 +38,7 @@ public static unsafe partial class Ops
     private static Tensor MatMulForward(Tensor a, Tensor b)
     {
         int m = a.Shape[-2], k = a.Shape[-1], n = b.Shape[-1];
-        if (b.Stride(-1) != 1) b = b.Copy();
+        if (b.Stride(-1) != 1) b = CopyOf(b);
         Tensor y = Tensor.Empty(a.Shape.With(-1, n), a.DType);
         long batches = y.Count / Math.Max(1, (long)m * n);
         Layout aAt = MatrixOffsets(a), bAt = MatrixOffsets(b);

@@ -11,7 +11,7 @@ public static unsafe partial class Ops
         CheckFloat(nameof(Sum), x);
         Shape shape = x.Shape;
         Tensor y = SumToShape(x, shape.With(axis, 1));
-        return Tape.Record(nameof(Sum), y, [x], [], g => g.Set(0, Add(g.Output, Tensor.Zeros(shape, g.Output.DType))));
+        return Tape.Record(nameof(Sum), y, [x], [], g => g.Set(0, Add(g.Output, Tensor.Zeros(shape, g.Output.DType, g.Output.Device))));
     }
 
     /// <summary>The sum of all elements, a scalar.</summary>
@@ -28,8 +28,9 @@ public static unsafe partial class Ops
         Tensor source = Contiguous(x);
         int columns = x.Shape[-1];
         if (columns == 0) throw new ArgumentException($"Max over the last axis of a tensor of shape {x.Shape}, which has no elements");
-        Tensor y = Tensor.Empty(x.Shape.With(-1, 1), x.DType);
-        if (x.DType == DType.F64) Primitive.MaxRows(source.Pointer<double>(), y.Count, columns, y.Pointer<double>());
+        Tensor y = x.EmptyLike(x.Shape.With(-1, 1));
+        if (x.Device.IsCuda) Kernels.Cuda.Primitive.MaxRows(StreamOf(x), source.DevicePointer<float>(), y.Count, columns, y.DevicePointer<float>());
+        else if (x.DType == DType.F64) Primitive.MaxRows(source.Pointer<double>(), y.Count, columns, y.Pointer<double>());
         else Primitive.MaxRows(source.Pointer<float>(), y.Count, columns, y.Pointer<float>());
         return y;
     }
@@ -45,9 +46,10 @@ public static unsafe partial class Ops
     /// <summary>Sums the axes along which <paramref name="shape"/> was broadcast to that of <paramref name="x"/>.</summary>
     internal static Tensor SumToShape(Tensor x, Shape shape)
     {
-        Tensor y = Tensor.Zeros(shape, x.DType);
+        Tensor y = Tensor.Zeros(shape, x.DType, x.Device);
         Layout from = LayoutOf(x, x.Shape), to = LayoutOf(y, x.Shape);
-        if (x.DType == DType.F64) Primitive.SumInto(x.Pointer<double>(), from, y.Pointer<double>(), to);
+        if (x.Device.IsCuda) Kernels.Cuda.Primitive.SumInto(StreamOf(x), x.DevicePointer<float>(), from, y.DevicePointer<float>(), to);
+        else if (x.DType == DType.F64) Primitive.SumInto(x.Pointer<double>(), from, y.Pointer<double>(), to);
         else Primitive.SumInto(x.Pointer<float>(), from, y.Pointer<float>(), to);
         return y;
     }

@@ -27,7 +27,7 @@ public static unsafe partial class Ops
         Shape whole = x.Shape;
         return Tape.Record(nameof(Slice), x.ViewSlice(axis, start, length), [x], [], g =>
         {
-            Tensor dx = Tensor.Zeros(whole, g.Output.DType);
+            Tensor dx = Tensor.Zeros(whole, g.Output.DType, g.Output.Device);
             Place(g.Output, dx.ViewSlice(axis, start, length));
             g.Set(0, dx);
         });
@@ -37,7 +37,16 @@ public static unsafe partial class Ops
     public static Tensor Contiguous(Tensor x)
     {
         if (x.IsContiguous) return x;
-        return Tape.Record(nameof(Contiguous), x.Copy(), [x], [], g => g.Set(0, g.Output));
+        return Tape.Record(nameof(Contiguous), CopyOf(x), [x], [], g => g.Set(0, g.Output));
+    }
+
+    /// <summary>A contiguous copy, of views too; not recorded.</summary>
+    internal static Tensor CopyOf(Tensor x)
+    {
+        if (!x.Device.IsCuda || x.IsContiguous) return x.Copy();
+        Tensor copy = x.EmptyLike(x.Shape);
+        Place(x, copy);
+        return copy;
     }
 
     /// <summary>The tensors one after the other along an axis; the other extents must be equal.</summary>
@@ -51,7 +60,7 @@ public static unsafe partial class Ops
                 throw new ArgumentException($"Concat along axis {axis}: shapes {parts[0].Shape} and {part.Shape} differ elsewhere");
             total += part.Shape[axis];
         }
-        Tensor y = Tensor.Empty(parts[0].Shape.With(axis, total), parts[0].DType);
+        Tensor y = parts[0].EmptyLike(parts[0].Shape.With(axis, total));
         int at = 0;
         foreach (Tensor part in parts)
         {
@@ -64,7 +73,7 @@ public static unsafe partial class Ops
             for (int i = 0; i < parts.Length; i++)
             {
                 int length = parts[i].Shape[axis];
-                if (g.Needs(i)) g.Set(i, g.Output.ViewSlice(axis, start, length).Copy());
+                if (g.Needs(i)) g.Set(i, CopyOf(g.Output.ViewSlice(axis, start, length)));
                 start += length;
             }
         });
@@ -76,9 +85,9 @@ public static unsafe partial class Ops
         axis = x.Shape.Axis(axis);
         if (before == 0 && after == 0) return x;
         int length = x.Shape[axis];
-        Tensor y = Tensor.Zeros(x.Shape.With(axis, before + length + after), x.DType);
+        Tensor y = Tensor.Zeros(x.Shape.With(axis, before + length + after), x.DType, x.Device);
         Place(x, y.ViewSlice(axis, before, length));
-        return Tape.Record(nameof(Pad), y, [x], [], g => g.Set(0, g.Output.ViewSlice(axis, before, length).Copy()));
+        return Tape.Record(nameof(Pad), y, [x], [], g => g.Set(0, CopyOf(g.Output.ViewSlice(axis, before, length))));
     }
 
     /// <summary>Rows of <paramref name="table"/> [R, …] by their numbers (I64, any shape): result [shape of ids, …].</summary>
@@ -86,6 +95,7 @@ public static unsafe partial class Ops
     {
         CheckFloat(nameof(Gather), table);
         Tensor source = Contiguous(table);
+        if (table.Device.IsCuda) throw new NotSupportedException($"{nameof(Gather)} has no kernel for {table.Device}; use {nameof(Embedding)}");
         long[] rows = ids.ToArray<long>();
         long width = source.Count / Math.Max(1, source.Shape[0]);
         Tensor y = Tensor.Empty(new Shape([.. ids.Shape.ToArray(), .. source.Shape.ToArray()[1..]]), source.DType);
@@ -110,6 +120,11 @@ public static unsafe partial class Ops
     private static void Place(Tensor source, Tensor view)
     {
         Layout from = LayoutOf(source, source.Shape), to = LayoutOf(view, source.Shape);
+        if (source.Device.IsCuda)
+        {
+            Kernels.Cuda.Primitive.Scatter(StreamOf(source), source.DType.Size(), (void*)source.Address, from, (void*)view.Address, to);
+            return;
+        }
         if (source.DType.Size() == 8) Primitive.Scatter((long*)source.Storage.Data + source.Offset, from, (long*)view.Storage.Data + view.Offset, to);
         else Primitive.Scatter((int*)source.Storage.Data + source.Offset, from, (int*)view.Storage.Data + view.Offset, to);
     }

@@ -21,6 +21,7 @@ internal static class BenchCommand
             "lavt bench --model lavt_one --swin_type base --window12",
             "lavt bench --model lavt --swin_type tiny --batch-size 2 --train",
             "lavt bench --model lavt_one --swin_type base --window12 --threads 1 --runs 10",
+            "lavt bench --model lavt_video --swin_type tiny --sep_t_pwam --num_frames 8",
             "lavt bench --model lavt_one --swin_type base --window12 --profile --json profile.json");
         command.Subcommands.Add(Serve());
         command.SetAction(result => Run(flags.Read(result), result.GetValue(runs), result.GetValue(train), result.GetValue(profile)));
@@ -52,7 +53,7 @@ internal static class BenchCommand
         List<double> seconds = train ? benchmark.TrainingStep(0, runs) : benchmark.Forward(0, runs);
         var report = new BenchmarkReport
         {
-            Model = $"{(options.Model.Model == ModelKind.LavtOne ? "lavt_one" : "lavt")} {options.Model.SwinType.ToString().ToLowerInvariant()}, window {options.Model.Window}",
+            Model = Describe(options),
             Step = train ? "training step" : options.Machine.Products == DType.BF16 ? "forward pass in bf16" : "forward pass",
             Batch = batch,
             ImageSize = options.Data.ImageSize,
@@ -66,5 +67,11 @@ internal static class BenchCommand
             report.Save(file);
         Console.Write(report);
         return ExitCode.Ok;
+    }
+
+    private static string Describe(LavtOptions options)
+    {
+        string name = $"{ModelFlags.Table.Find("--model")!.Get(options.Model)} {options.Model.SwinType.ToString().ToLowerInvariant()}, window {options.Model.Window}";
+        return options.Model.Model == ModelKind.LavtVideo ? $"{name}, clips of {options.Data.Frames} frames" : name;
     }
 }

@@ -62,6 +62,8 @@ internal static class EvalCommand
     {
         TrainedModel trained = TrainedModel.Load(options);
         options = trained.Options;
+        if (trained.FoundInWeights.Count > 0)
+            Terminal.Note($"read from the weights: {string.Join(' ', trained.FoundInWeights)}");
         if (options.Data.IsOfClips || options.Data.CombinedImagesAsClips)
             return ClipEvaluation.Run(trained, devices, interruption.Token) ?? interruption.ExitCode;
         ReferDatasets.RequirePictures(options);

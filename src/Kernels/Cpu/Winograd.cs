@@ -46,13 +46,16 @@ internal static class Winograd
     private const int SmallestSide = 12;
     private const int FewestPixels = 2048;
 
-    /// <summary>Whether there are channels enough to pay for the transforms.</summary>
-    public static bool Suits(int inputs, int outputs) =>
-        inputs >= FewestChannels && outputs >= FewestChannels && inputs % 16 == 0;
+    /// <summary>Whether the kernel has 3x3 taps per frame, and there are channels enough to pay for the transforms.</summary>
+    public static bool Suits(Volume kernel, int inputs, int outputs) =>
+        kernel.Plane == 9 && inputs >= FewestChannels && outputs >= FewestChannels && inputs % 16 == 0;
 
     /// <summary>Whether there are also pixels enough to pay for the transform of weights that serve one call.</summary>
-    public static bool Suits(int batch, int height, int width, int inputs, int outputs) =>
-        Suits(inputs, outputs) && height >= SmallestSide && width >= SmallestSide && (long)batch * height * width >= FewestPixels;
+    public static bool Suits(ConvolutionShape shape) =>
+        Suits(shape.Kernel, shape.Inputs, shape.Outputs) && shape.Map.Height >= SmallestSide && shape.Map.Width >= SmallestSide && shape.Pixels >= FewestPixels;
+
+    /// <summary>The order in which the frames of a kernel are added: the middle one first, then the others.</summary>
+    public static int FrameTap(int index, int frames) => index == 0 ? frames / 2 : index <= frames / 2 ? index - 1 : index;
 
     /// <summary>One axis of the transform of the input: v = Bᵀ d, seven numbers from seven.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

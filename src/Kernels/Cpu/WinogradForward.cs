@@ -4,21 +4,13 @@ using Lavt.Tensors;
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// The 3x3 convolution with transformed weights (<see cref="WinogradWeights"/>). Tiles of the pictures are done in blocks: first
+/// A convolution of 3x3 taps per frame with transformed weights (<see cref="WinogradWeights"/>). Tiles are done in blocks: first
 /// their inputs are transformed, then each panel of output channels gets its 49 matrix products, whose results stay in the
-/// cache until they are transformed back.
+/// cache until they are transformed back. Kernels of several frames add up their products before that: the rows of a product
+/// are tiles frame by frame, so that the neighbouring frames are the same rows, moved by a frame.
 /// </summary>
 internal static unsafe class WinogradForward
 {
-    /// <summary>
-    /// The transformed inputs (9 MB for 640 channels) stay in the third cache, a panel's products (0.45 MB) in the second.
-    /// From 48 to 96 tiles the time is the same within 2 %; more overflow small caches, fewer read the weights too often.
-    /// </summary>
-    private const int TilesPerBlock = 72;
-
-    /// <summary>Channels whose weights of one panel stay in the first cache while all tiles use them.</summary>
-    private const int LongestBlock = 128;
-
     /// <summary>
     /// Shorter than elsewhere, for the transform back multiplies the rounding errors: longer sums save no time, and shorter ones
     /// take 2 % more and err by 10 % less.
@@ -28,33 +20,27 @@ internal static unsafe class WinogradForward
     /// <summary>Floats between planes of sums that keep them from falling onto the same lines of the first cache.</summary>
     private const int PlaneGap = 48;
 
-    /// <summary>y = epilogue(x * weights); <paramref name="inputs"/> is a multiple of 16.</summary>
-    public static void Run(
-        float* x, int batch, int height, int width, int inputs, float* weights, int outputs, float* y, in Epilogue epilogue)
+    /// <summary>y = epilogue(x * weights) for a <see cref="ConvolutionShape.Flat"/> shape; the inputs are a multiple of 16.</summary>
+    public static void Run(ConvolutionShape shape, float* x, float* weights, float* y, in Epilogue epilogue)
     {
-        if (batch == 0 || height == 0 || width == 0) return;
-        WinogradGrid grid = new(height, width);
-        nint tiles = (nint)batch * grid.TilesPerPicture;
-        int blocks = SimdLoop.Pieces(tiles, TilesPerBlock);
-        long bytes = new WinogradOperand(SimdLoop.Pieces(tiles, blocks), inputs, LongestBlock).Bytes;
+        if (shape.Pixels == 0) return;
+        WinogradStretch stretch = new(new WinogradPlan(shape), shape.Inputs, SimdLoop.Pieces(shape.Outputs, Winograd.PanelWidth));
+        long bytes = stretch.Bytes;
         nint transformed = HostAllocator.Allocate(bytes);
         try
         {
-            for (int block = 0; block < blocks; block++)
+            stretch.Data = (float*)transformed;
+            while (stretch.Next())
             {
-                nint first = tiles * block / blocks;
-                int count = (int)((tiles * (block + 1) / blocks) - first);
-                WinogradOperand left = new(count, inputs, LongestBlock) { Data = (float*)transformed };
-                SimdLoop.For(count, new WinogradInput { X = x, Grid = grid, FirstTile = first, Transformed = left });
+                SimdLoop.For(stretch.Blocks * stretch.MostInputTiles, new WinogradInput { X = x, Stretch = stretch });
                 PanelBody panel = new()
                 {
-                    Grid = grid,
-                    FirstTile = first,
-                    Left = left,
+                    Shape = shape,
+                    Stretch = stretch,
                     Weights = weights,
-                    Output = new GemmOutput(y, outputs, outputs, in epilogue),
+                    Output = new GemmOutput(y, shape.Outputs, shape.Outputs, in epilogue),
                 };
-                SimdLoop.For(SimdLoop.Pieces(outputs, Winograd.PanelWidth), panel);
+                SimdLoop.For(stretch.Blocks * SimdLoop.Pieces(shape.Outputs, Winograd.PanelWidth), panel);
             }
         }
         finally
@@ -66,59 +52,86 @@ internal static unsafe class WinogradForward
     /// <summary>One panel of output channels for one block of tiles.</summary>
     private struct PanelBody : ISimdLoopBody
     {
-        public WinogradGrid Grid;
-        public nint FirstTile;
-        public WinogradOperand Left;
+        public ConvolutionShape Shape;
+        public WinogradStretch Stretch;
         public float* Weights;
         public GemmOutput Output;
 
         public readonly void Run<V>(int index, int worker)
             where V : struct, ISimd<V>
         {
-            nint sumPlane = ((nint)Left.Tiles * Winograd.PanelWidth) + PlaneGap, weightPlane = (nint)Left.Channels * Winograd.PanelWidth;
+            // Neighbours share the panel, that is weights.
+            (int panel, int inStretch) = Math.DivRem(index, Stretch.Blocks);
+            WinogradBlock block = Stretch.Block(inStretch);
+            WinogradOperand left = Stretch.Operand(inStretch, block);
+            nint sumPlane = ((nint)block.Tiles * Winograd.PanelWidth) + PlaneGap;
+            nint weightPlane = (nint)Shape.Kernel.Frames * Shape.Inputs * Winograd.PanelWidth;
             nint pixels = Winograd.Outputs * Winograd.Outputs * Winograd.PanelWidth;
             float* sums = (float*)Workers.Scratch(((Winograd.Products * sumPlane) + pixels) * sizeof(float));
-            float* weights = Weights + (index * Winograd.Products * weightPlane);
+            float* weights = Weights + (panel * Winograd.Products * weightPlane);
             for (int product = 0; product < Winograd.Products; product++)
-                Multiply<V>(product * Left.Plane, weights + (product * weightPlane), sums + (product * sumPlane));
+                AddFrames<V>(block, left, product * left.Plane, weights + (product * weightPlane), sums + (product * sumPlane));
             float* tilePixels = sums + (Winograd.Products * sumPlane);
-            for (int tile = 0; tile < Left.Tiles; tile++)
-                StoreTile<V>(sums + (tile * Winograd.PanelWidth), sumPlane, tilePixels, tile, index * Winograd.PanelWidth);
+            for (int tile = 0; tile < block.Tiles; tile++)
+                StoreTile<V>(block, sums + (tile * Winograd.PanelWidth), sumPlane, tilePixels, tile, panel * Winograd.PanelWidth);
         }
 
         public readonly KernelWork Describe(int pieces)
         {
-            double outputs = pieces * Winograd.PanelWidth, products = Winograd.Products, pixels = Winograd.Outputs * Winograd.Outputs;
+            double panels = pieces / Stretch.Blocks, outputs = panels * Winograd.PanelWidth, products = Winograd.Products;
+            double tiles = 0, depth = (double)Shape.Kernel.Frames * Shape.Inputs, pixels = Winograd.Outputs * Winograd.Outputs;
+            for (int block = 0; block < Stretch.Blocks; block++) tiles += Stretch.Block(block).Tiles;
             return new KernelWork(
-                $"Winograd {Grid.Height} x {Grid.Width}, {Left.Channels} -> {outputs}{Output.Description}",
-                2 * products * Left.Tiles * Left.Channels * outputs,
-                sizeof(float) * ((products * Left.Channels * (Left.Tiles + outputs)) + (pixels * Left.Tiles * outputs * Output.Passes)));
+                $"Winograd {Shape.Kernel} {Shape.Map}, {Shape.Inputs} -> {outputs}{Output.Description}",
+                2 * products * tiles * depth * outputs,
+                sizeof(float) * ((products * ((Shape.Inputs * tiles) + (depth * outputs))) + (pixels * tiles * outputs * Output.Passes)));
         }
 
-        /// <summary>One of the 49 products: [tiles, inputs] by [inputs, panel width].</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Multiply<V>(nint plane, float* right, float* sums)
+        /// <summary>One of the 49 products, summed over the frames of the kernel. The middle one, which all tiles have, is first.</summary>
+        private readonly void AddFrames<V>(WinogradBlock block, WinogradOperand left, nint plane, float* right, float* sums)
             where V : struct, ISimd<V>
         {
-            int groups = (Left.Tiles + GemmTile.RowsFor<V>() - 1) / GemmTile.RowsFor<V>(), parts = Winograd.PanelWidth / GemmTile.PanelWidth<V>();
-            for (int block = 0; block < Left.Blocks; block++)
+            for (int i = 0; i < Shape.Kernel.Frames; i++)
             {
-                int channels = Left.FirstChannel(block + 1) - Left.FirstChannel(block), sumsPerBlock = (channels + LongestSum - 1) / LongestSum;
+                int shift = Winograd.FrameTap(i, Shape.Kernel.Frames) - (Shape.Kernel.Frames / 2);
+                int first = Math.Max(block.FirstFrame, -shift), last = Math.Min(block.FirstFrame + block.Frames, Shape.Map.Frames - shift);
+                Rows rows = new()
+                {
+                    First = (first + shift - block.FirstInput) * block.Columns,
+                    Count = (last - first) * block.Columns,
+                    Plane = plane,
+                    Accumulate = i > 0,
+                };
+                Multiply<V>(left, rows, right, sums + ((first - block.FirstFrame) * block.Columns * Winograd.PanelWidth));
+                right += (nint)Shape.Inputs * Winograd.PanelWidth;
+            }
+        }
+
+        /// <summary>Some rows of one of the products: [tiles, inputs] by [inputs, panel width].</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void Multiply<V>(WinogradOperand left, Rows tiles, float* right, float* sums)
+            where V : struct, ISimd<V>
+        {
+            int groups = (tiles.Count + GemmTile.RowsFor<V>() - 1) / GemmTile.RowsFor<V>(), parts = Winograd.PanelWidth / GemmTile.PanelWidth<V>();
+            if (groups == 0) return;
+            for (int block = 0; block < left.Blocks; block++)
+            {
+                int channels = left.FirstChannel(block + 1) - left.FirstChannel(block), sumsPerBlock = (channels + LongestSum - 1) / LongestSum;
                 WinogradJob job = new()
                 {
-                    A = Left.Block(block) + plane,
+                    A = left.Block(block) + tiles.Plane + ((nint)tiles.First * channels),
                     ARowStride = channels,
                     AStepStride = 1,
                     Sums = sumsPerBlock,
                     Steps = channels / sumsPerBlock,
                     C = sums,
-                    Accumulate = block > 0,
+                    Accumulate = tiles.Accumulate || block > 0,
                 };
                 float* next = right + ((nint)channels * Winograd.PanelWidth);
                 job.Second = new() { Position = next, Stride = (Winograd.PanelWidth + (groups * parts) - 1) / (groups * parts) };
                 for (int group = 0; group < groups; group++)
                 {
-                    int rows = GemmPack.TileRow(group + 1, groups, Left.Tiles) - GemmPack.TileRow(group, groups, Left.Tiles);
+                    int rows = GemmPack.TileRow(group + 1, groups, tiles.Count) - GemmPack.TileRow(group, groups, tiles.Count);
                     job.First = new() { Position = job.A + ((nint)rows * channels), Stride = (rows + parts - 1) / parts };
                     for (int column = 0; column < Winograd.PanelWidth; column += GemmTile.PanelWidth<V>())
                     {
@@ -135,33 +148,34 @@ internal static unsafe class WinogradForward
             }
         }
 
-        /// <summary>Transforms the sums of a tile back and stores those of its pixels that the picture has.</summary>
+        /// <summary>Transforms the sums of a tile back and stores those of its pixels that the frame has.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void StoreTile<V>(float* sums, nint sumPlane, float* pixels, int tile, int column)
+        private readonly void StoreTile<V>(WinogradBlock block, float* sums, nint sumPlane, float* pixels, int tile, int column)
             where V : struct, ISimd<V>
         {
-            if (tile + 1 < Left.Tiles) Prefetch(tile + 1, column);
+            if (tile + 1 < block.Tiles) Prefetch(block, tile + 1, column);
             for (int part = 0; part < Winograd.PanelWidth; part += V.Width) Transform<V>(sums + part, sumPlane, pixels + part);
-            (nint pixel, int rows, int columns) = Locate(tile);
-            for (int i = 0; i < rows; i++, pixel += Grid.Width, pixels += Winograd.Outputs * Winograd.PanelWidth)
+            (nint pixel, int rows, int columns) = Locate(block, tile);
+            for (int i = 0; i < rows; i++, pixel += Shape.Map.Width, pixels += Winograd.Outputs * Winograd.PanelWidth)
                 Output.Finish<V>(pixels, Winograd.PanelWidth, pixel, columns, column, Winograd.PanelWidth);
         }
 
         /// <summary>Calls for the places of the next tile's pixels, which takes half of the time off the way back.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private readonly void Prefetch(int tile, int column)
+        private readonly void Prefetch(WinogradBlock block, int tile, int column)
         {
-            (nint pixel, int rows, int columns) = Locate(tile);
-            for (int i = 0; i < rows; i++, pixel += Grid.Width) Output.Prefetch(pixel, columns, column, Winograd.PanelWidth);
+            (nint pixel, int rows, int columns) = Locate(block, tile);
+            for (int i = 0; i < rows; i++, pixel += Shape.Map.Width) Output.Prefetch(pixel, columns, column, Winograd.PanelWidth);
         }
 
-        /// <summary>The first pixel of a tile and how many rows and columns of pixels it has in the picture.</summary>
+        /// <summary>The first pixel of a tile and how many rows and columns of pixels it has in the frame.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private readonly (nint Pixel, int Rows, int Columns) Locate(int tile)
+        private readonly (nint Pixel, int Rows, int Columns) Locate(WinogradBlock block, int tile)
         {
-            (nint picture, int y, int x) = Grid.Locate(FirstTile + tile);
-            nint pixel = (((picture * Grid.Height) + y) * Grid.Width) + x;
-            return (pixel, Math.Min(Winograd.Outputs, Grid.Height - y), Math.Min(Winograd.Outputs, Grid.Width - x));
+            (int inBlock, int column) = Math.DivRem(tile, block.Columns);
+            (int frame, int y, int x) = Stretch.Plan.Locate(block.FirstColumn + column);
+            nint row = ((nint)(frame + block.FirstFrame + inBlock) * Shape.Map.Height) + y;
+            return ((row * Shape.Map.Width) + x, Math.Min(Winograd.Outputs, Shape.Map.Height - y), Math.Min(Winograd.Outputs, Shape.Map.Width - x));
         }
 
         [SkipLocalsInit]
@@ -176,5 +190,18 @@ internal static unsafe class WinogradForward
             for (int j = 0; j < M; j++)
                 Winograd.TransformSums<V>(half + (j * V.Width), M * V.Width, pixels + (j * Winograd.PanelWidth), M * Winograd.PanelWidth);
         }
+    }
+
+    /// <summary>Some rows of a product's left operand.</summary>
+    private struct Rows
+    {
+        public int First;
+        public int Count;
+
+        /// <summary>Where the product's matrix begins.</summary>
+        public nint Plane;
+
+        /// <summary>Whether the sums hold something to be added to.</summary>
+        public bool Accumulate;
     }
 }

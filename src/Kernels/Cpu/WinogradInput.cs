@@ -3,59 +3,59 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Lavt.Kernels.Cpu;
 
-/// <summary>Transforms the inputs of tiles: a piece of the loop is one tile.</summary>
+/// <summary>Transforms the input tiles of some blocks: a piece of the loop is one tile.</summary>
 internal unsafe struct WinogradInput : ISimdLoopBody
 {
     /// <summary>Floats by which pixels are called for ahead: processors do not foresee 49 short streams. A third of the time.</summary>
     private const int FloatsAhead = 32;
 
-    /// <summary>[batch, height, width, channels].</summary>
+    /// <summary>[batch, frames, height, width, channels].</summary>
     public float* X;
 
-    /// <summary>The tiles of the pictures.</summary>
-    public WinogradGrid Grid;
-
-    /// <summary>The tile of piece 0.</summary>
-    public nint FirstTile;
-
-    /// <summary>Where the results go.</summary>
-    public WinogradOperand Transformed;
+    /// <summary>The blocks' tiles and where their results go.</summary>
+    public WinogradStretch Stretch;
 
     public readonly void Run<V>(int index, int worker)
         where V : struct, ISimd<V>
     {
-        int channels = Transformed.Channels;
-        (nint picture, int y, int x) = Grid.Locate(FirstTile + index);
-        float* source = X + (((((picture * Grid.Height) + y - 1) * Grid.Width) + x - 1) * channels);
-        nint rowStride = (nint)Grid.Width * channels;
-        if (y == 0 || x == 0 || y + Winograd.Inputs - 1 > Grid.Height || x + Winograd.Inputs - 1 > Grid.Width)
+        WinogradBlock block = Stretch.Block(index / Stretch.MostInputTiles);
+        int tile = index % Stretch.MostInputTiles;
+        if (tile >= block.InputTiles) return;
+        WinogradOperand transformed = Stretch.Operand(index / Stretch.MostInputTiles, block);
+        (int inputFrame, int column) = Math.DivRem(tile, block.Columns);
+        (int frame, int y, int x) = Stretch.Plan.Locate(block.FirstColumn + column);
+        frame += block.FirstInput + inputFrame;
+        int channels = transformed.Channels, height = Stretch.Plan.Map.Height, width = Stretch.Plan.Map.Width;
+        float* source = X + ((((((nint)frame * height) + y - 1) * width) + x - 1) * channels);
+        nint rowStride = (nint)width * channels;
+        if (y == 0 || x == 0 || y + Winograd.Inputs - 1 > height || x + Winograd.Inputs - 1 > width)
         {
-            source = CopyWithBorder(picture, y - 1, x - 1);
+            source = CopyWithBorder(frame, y - 1, x - 1);
             rowStride = Winograd.Inputs * channels;
         }
-        for (int block = 0; block < Transformed.Blocks; block++)
+        for (int part = 0; part < transformed.Blocks; part++)
         {
-            int first = Transformed.FirstChannel(block), count = Transformed.FirstChannel(block + 1) - first;
-            Transform<V>(source + first, rowStride, channels, count, Transformed.Block(block) + ((nint)index * count), Transformed.Plane);
+            int first = transformed.FirstChannel(part), count = transformed.FirstChannel(part + 1) - first;
+            Transform<V>(source + first, rowStride, channels, count, transformed.Block(part) + ((nint)tile * count), transformed.Plane);
         }
     }
 
     public readonly KernelWork Describe(int pieces) => new(
-        $"Winograd.Input {Grid.Height} x {Grid.Width} x {Transformed.Channels}",
-        Bytes: sizeof(float) * (double)pieces * Transformed.Channels * ((Winograd.Outputs * Winograd.Outputs) + Winograd.Products));
+        $"Winograd.Input {Stretch.Plan.Map} x {Stretch.Channels}",
+        Bytes: sizeof(float) * (double)pieces * Stretch.Channels * ((Winograd.Outputs * Winograd.Outputs) + Winograd.Products));
 
-    /// <summary>A tile that reaches beyond the picture, with zeros there.</summary>
-    private readonly float* CopyWithBorder(nint picture, int y, int x)
+    /// <summary>A tile that reaches beyond the frame, with zeros there.</summary>
+    private readonly float* CopyWithBorder(nint frame, int y, int x)
     {
-        int channels = Transformed.Channels;
+        (int channels, int height, int width) = (Stretch.Channels, Stretch.Plan.Map.Height, Stretch.Plan.Map.Width);
         float* tile = (float*)Workers.Scratch((long)Winograd.Products * channels * sizeof(float)), pixel = tile;
         for (int i = y; i < y + Winograd.Inputs; i++)
         {
             for (int j = x; j < x + Winograd.Inputs; j++, pixel += channels)
             {
                 Span<float> target = new(pixel, channels);
-                bool inside = i >= 0 && i < Grid.Height && j >= 0 && j < Grid.Width;
-                if (inside) new Span<float>(X + (((((picture * Grid.Height) + i) * Grid.Width) + j) * channels), channels).CopyTo(target);
+                bool inside = i >= 0 && i < height && j >= 0 && j < width;
+                if (inside) new Span<float>(X + ((((frame * height) + i) * width) + j) * channels, channels).CopyTo(target);
                 else target.Clear();
             }
         }

@@ -4,8 +4,9 @@ using System.Runtime.CompilerServices;
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// Transforms the weights of a 3x3 convolution and packs them as [panels of output channels, 49 products, input channels,
-/// panel width]; the output channels of the last panel are filled up with zeros.
+/// Transforms the weights of a convolution of 3x3 taps per frame and packs them as [panels of output channels, 49 products,
+/// frames of the kernel, input channels, panel width], the frames in the order of <see cref="Winograd.FrameTap"/>; the output
+/// channels of the last panel are filled up with zeros.
 /// </summary>
 internal static unsafe class WinogradWeights
 {
@@ -13,24 +14,25 @@ internal static unsafe class WinogradWeights
     private const int Width = Winograd.PanelWidth;
 
     /// <summary>The bytes that <see cref="Pack"/> fills.</summary>
-    public static long Bytes(int inputs, int outputs) =>
-        (long)SimdLoop.Pieces(outputs, Width) * Width * Winograd.Products * inputs * sizeof(float);
+    public static long Bytes(int frames, int inputs, int outputs) =>
+        (long)SimdLoop.Pieces(outputs, Width) * Width * Winograd.Products * frames * inputs * sizeof(float);
 
     /// <summary>
-    /// Packs a weight [<paramref name="cout"/>, <paramref name="cin"/>, 3, 3]; for the gradient of the data, turned round in
-    /// the picture plane and with inputs and outputs exchanged.
+    /// Packs a weight [outputs, inputs, frames, 3, 3]; for the gradient of the data a weight [inputs, outputs, frames, 3, 3],
+    /// turned round.
     /// </summary>
-    public static void Pack(float* weight, int cin, int cout, bool forData, float* destination)
+    public static void Pack(float* weight, int frames, int inputs, int outputs, bool forData, float* destination)
     {
         PackLoop loop = new()
         {
             Weight = weight,
             Destination = destination,
             Flipped = forData,
-            Inputs = forData ? cout : cin,
-            Outputs = forData ? cin : cout,
-            InputStride = forData ? (nint)cin * 9 : 9,
-            OutputStride = forData ? 9 : (nint)cin * 9,
+            Frames = frames,
+            Inputs = inputs,
+            Outputs = outputs,
+            InputStride = forData ? (nint)outputs * frames * 9 : frames * 9,
+            OutputStride = forData ? frames * 9 : (nint)inputs * frames * 9,
         };
         loop.Pieces = SimdLoop.Pieces(loop.Inputs, ChannelsPerPiece);
         Workers.Current.For(SimdLoop.Pieces(loop.Outputs, Width) * loop.Pieces, ref loop);
@@ -42,23 +44,29 @@ internal static unsafe class WinogradWeights
         public float* Weight;
         public float* Destination;
         public bool Flipped;
+        public int Frames;
         public int Inputs;
         public int Outputs;
         public nint InputStride;
         public nint OutputStride;
         public int Pieces;
 
-        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(PackLoop), (9.0 + Winograd.Products) * Inputs * Outputs);
+        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(PackLoop), (9.0 + Winograd.Products) * Frames * Inputs * Outputs);
 
         public readonly void Run(int index, int worker)
         {
             int panel = index / Pieces, first = index % Pieces * ChannelsPerPiece, last = Math.Min(Inputs, first + ChannelsPerPiece);
             int output = panel * Width, outputs = Math.Min(Width, Outputs - output);
-            nint plane = (nint)Inputs * Width;
+            nint plane = (nint)Frames * Inputs * Width;
             for (int c = first; c < last; c++)
             {
-                float* filters = Weight + (c * InputStride) + (output * OutputStride);
-                TransformFilters(filters, outputs, Destination + (panel * Winograd.Products * plane) + ((nint)c * Width), plane);
+                for (int i = 0; i < Frames; i++)
+                {
+                    int tap = Winograd.FrameTap(i, Frames);
+                    float* filters = Weight + (c * InputStride) + (output * OutputStride) + (9 * (Flipped ? Frames - 1 - tap : tap));
+                    float* target = Destination + (panel * Winograd.Products * plane) + (((nint)(i * Inputs) + c) * Width);
+                    TransformFilters(filters, outputs, target, plane);
+                }
             }
         }
 

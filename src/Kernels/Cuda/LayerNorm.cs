@@ -5,7 +5,7 @@ namespace Lavt.Kernels.Cuda;
 /// <summary>Layer normalisation over the channels of each row; see <see cref="Cpu.LayerNorm"/>.</summary>
 public static unsafe class LayerNorm
 {
-    private const int Warps = 8, Threads = Warps * 32, ChannelsPerBlock = 32, MostChunks = 256, SmallestChunk = 64;
+    private const int Warps = 8, Threads = Warps * 32, ChannelsPerBlock = 32;
     private const string File = "LayerNorm.cu";
 
     private static readonly CudaKernel s_forward = new(File, "layer_norm_forward");
@@ -24,8 +24,7 @@ public static unsafe class LayerNorm
     /// <inheritdoc cref="Cpu.LayerNorm.Backward"/>
     public static void Backward(CudaStream stream, float* x, float* gamma, float* mean, float* rstd, float* dy, float* dx, float* dGamma, float* dBeta, long rows, int channels)
     {
-        int chunks = (int)Math.Clamp((rows + SmallestChunk - 1) / SmallestChunk, 1, MostChunks);
-        int rowsPerChunk = (int)((rows + chunks - 1) / chunks);
+        (int chunks, int rowsPerChunk) = ColumnSum.Split(rows);
         using CudaScratch partials = new(stream, 2L * chunks * channels * sizeof(float));
         // First the parameters: dx may lie where dy lies.
         s_backwardParameters.Launch(stream, new Grid((channels + ChannelsPerBlock - 1) / ChannelsPerBlock, chunks), Threads, 0, x, mean, rstd, dy, partials.Address, rows, channels, rowsPerChunk);

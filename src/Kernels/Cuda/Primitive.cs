@@ -54,7 +54,7 @@ public static unsafe class Primitive
         for (int axis = 0; axis < layout.Rank; axis++)
         {
             // An axis of extent 1 has stride 0 too and may stay.
-            bool isSummed = target.Strides[axis] == 0 && layout.Extents[axis] > 1;
+            bool isSummed = target.Strides[axis] == 0 && layout.Extents[axis] != 1;
             Append(ref isSummed ? ref summed : ref kept, layout.Extents[axis], layout.Strides[axis]);
         }
         long outputs = kept.Count, terms = summed.Count;

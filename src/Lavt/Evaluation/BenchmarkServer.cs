@@ -13,6 +13,9 @@ namespace Lavt.Evaluation;
 /// <param name="answers">Where the answers go.</param>
 public sealed class BenchmarkServer(TextReader requests, TextWriter answers)
 {
+    /// <summary>The video model of the journal paper; its clips have as many frames as its windows.</summary>
+    private const string VideoFlags = "--sep_t_pwam --conv3d_kernel_size_t 3-3-3 --conv3d_kernel_size_s 1-1-1 --w_t3x3_s1x1 --mm_t3x3_s1x1";
+
     private string? _case;
     private ModelBenchmark? _benchmark;
 
@@ -48,10 +51,11 @@ public sealed class BenchmarkServer(TextReader requests, TextWriter answers)
             GC.Collect();
             GC.WaitForPendingFinalizers();
             Tensors.HostAllocator.Trim();
+            string variant = words[1] == "lavt_video" ? VideoFlags : "";
             LavtOptions options = new()
             {
-                Model = ModelOptions.Parse($"--model {words[1]} --swin_type {words[2]} --window {words[3]}"),
-                Data = new DataOptions { ImageSize = int.Parse(words[4], CultureInfo.InvariantCulture) },
+                Model = ModelOptions.Parse($"--model {words[1]} --swin_type {words[2]} --window {words[3]} {variant}"),
+                Data = new DataOptions { ImageSize = int.Parse(words[4], CultureInfo.InvariantCulture), Frames = ModelOptions.FramesOfWindow },
                 Machine = new MachineOptions { Precision = words[0] == "forward-bf16" ? Precision.BFloat16 : Precision.Float32 },
             };
             _benchmark = new ModelBenchmark(options, int.Parse(words[5], CultureInfo.InvariantCulture));

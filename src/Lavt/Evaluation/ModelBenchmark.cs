@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Lavt.Autograd;
 using Lavt.Data;
+using Lavt.Data.Clips;
 using Lavt.Kernels;
 using Lavt.Losses;
 using Lavt.Models;
@@ -11,12 +12,12 @@ using Lavt.Training;
 
 namespace Lavt.Evaluation;
 
-/// <summary>Measures how long a model takes, with random weights and pictures.</summary>
+/// <summary>Measures how long a model takes, with random weights and pictures or clips.</summary>
 public sealed class ModelBenchmark
 {
     private readonly LavtOptions _options;
     private readonly LavtModel _model;
-    private readonly Tensor _pictures;
+    private readonly Tensor _frames;
     private readonly Tensor? _language;
     private readonly Tensor _ids;
     private readonly Tensor _mask;
@@ -24,28 +25,29 @@ public sealed class ModelBenchmark
     private bool _isWarm;
 
     /// <summary>Makes model and inputs.</summary>
-    /// <param name="options">The model, the size of pictures and the batch.</param>
-    /// <param name="batch">How many pictures go through the model together.</param>
+    /// <param name="options">The model, the size of pictures, and the frames of clips.</param>
+    /// <param name="batch">How many pictures or clips go through the model together.</param>
     public ModelBenchmark(LavtOptions options, int batch)
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
         var random = new RandomSource((ulong)options.Training.Seed);
         // With --model lavt the text encoder stands beside the model, and is not measured.
-        bool isWhole = options.Model.Model == ModelKind.LavtOne;
+        bool isWhole = options.Model.Model != ModelKind.Lavt, isOfClips = options.Model.Model == ModelKind.LavtVideo;
         _model = new LavtModel(isWhole ? options.Model : options.Model with { Bert = options.Model.Bert with { Layers = 0, VocabularySize = 1 } }, random);
-        int size = options.Data.ImageSize;
-        _pictures = Tensor.Empty([batch, 3, size, size]).Persist();
-        random.FillUniform(_pictures.Span<float>(), -2, 2);
+        int size = options.Data.ImageSize, frames = isOfClips ? options.Data.Frames : 1;
+        int tokens = isOfClips ? ClipShape.MaxTokens : ReferDatasets.MaxTokens;
+        _frames = Tensor.Empty(isOfClips ? [batch, frames, 3, size, size] : [batch, 3, size, size]).Persist();
+        random.FillUniform(_frames.Span<float>(), -2, 2);
         if (!isWhole)
         {
-            _language = Tensor.Empty([batch, ReferDatasets.MaxTokens, options.Model.Bert.HiddenSize]).Persist();
+            _language = Tensor.Empty([batch, tokens, options.Model.Bert.HiddenSize]).Persist();
             random.FillUniform(_language.Span<float>(), -1, 1);
         }
-        _ids = Tensor.Zeros([batch, ReferDatasets.MaxTokens], DType.I64).Persist();
-        _mask = Tensor.Zeros([batch, ReferDatasets.MaxTokens]).Persist();
+        _ids = Tensor.Zeros([batch, tokens], DType.I64).Persist();
+        _mask = Tensor.Zeros([batch, tokens]).Persist();
         _mask.Span<float>().Fill(1);
-        _target = Tensor.Zeros([batch, size, size], DType.U8).Persist();
+        _target = Tensor.Zeros([batch * frames, size, size], DType.U8).Persist();
         _target.Span<byte>()[..(size * size / 2)].Fill(1);
     }
 
@@ -62,7 +64,7 @@ public sealed class ModelBenchmark
     {
         // Once: it gives unused memory back to the system, which the next pass would have to ask for again.
         if (!_isWarm) _model.KeepForInferenceOnly(_options.Machine.Products);
-        return Time(seconds, least, () => _model.Forward(_pictures, Language(), _mask));
+        return Time(seconds, least, () => _model.Forward(_frames, Language(), _mask));
     }
 
     /// <summary>Times of training steps (forward, backward, optimizer); one more runs before them and does not count.</summary>
@@ -77,7 +79,7 @@ public sealed class ModelBenchmark
         return Time(seconds, least, () =>
         {
             using Tape tape = Tape.Begin();
-            Tensor logits = _model.Forward(_pictures, Language(), _mask);
+            Tensor logits = _model.Forward(_frames, Language(), _mask);
             tape.Backward(SegmentationLoss.Compute(training, logits, _target));
             optimizer.Step();
             _model.ClearGradients();

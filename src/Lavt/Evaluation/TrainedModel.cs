@@ -11,6 +11,9 @@ namespace Lavt.Evaluation;
 /// <param name="Options">The options, completed by what the checkpoint says.</param>
 public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
 {
+    /// <summary>The model's flags that the weights decided and the command line does not say, as one would type them.</summary>
+    public required IReadOnlyList<string> FoundInWeights { get; init; }
+
     /// <summary>
     /// Loads the checkpoint that <c>--resume</c> names. Which model it is of is read from the file; the size of pictures and
     /// the vocabulary, too, unless the user gave them.
@@ -25,15 +28,16 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
         // Each weight is read from the file when it is packed, and given back at once.
         using MemoryScope scope = MemoryScope.Begin();
         using LavtCheckpoint checkpoint = LavtCheckpoint.Open(Existing(options.Weights.Resume));
+        ModelOptions asked = options.Model;
         options = options with
         {
-            Model = ModelInference.Infer(checkpoint, options.Model, options.Given),
+            Model = ModelInference.Infer(checkpoint, asked, options.Given),
             Data = WithArgs(options.Data, checkpoint, options.Given),
         };
         var model = new LavtModel(options.Model, RandomSource.None);
         Fill(model, checkpoint, options.Weights);
         model.KeepForInferenceOnly(options.Machine.Products);
-        return new TrainedModel(model, options);
+        return new TrainedModel(model, options) { FoundInWeights = ModelInference.Found(asked, options.Model) };
     }
 
     /// <summary>The name of the file that <c>--resume</c> names, if there is one.</summary>
@@ -48,7 +52,7 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
         LoadReport report = StateLoader.Load(model, checkpoint.Model, checkpoint.File);
         if (!weights.NotStrict)
             report.ThrowUnlessComplete(Advice);
-        if (model.Options.Model == ModelKind.LavtOne)
+        if (model.Options.Model != ModelKind.Lavt)
             return;
         if (checkpoint.Bert is null)
             BertFolder.Load(model.TextEncoder, weights.Bert);

@@ -18,7 +18,7 @@ internal sealed class FullModel
         _file = file;
         _options = options;
         (_batch, _height, _width, _words) = (file.Int("batch"), file.Int("height"), file.Int("width"), file.Int("words"));
-        _frames = file.Has("frames") ? file.Int("frames") : null;
+        _frames = file.Int("frames") is > 0 and var frames ? frames : null;
         Model = new LavtModel(options, RandomSource.None);
         GoldenFile.SetParameters(Model);
     }

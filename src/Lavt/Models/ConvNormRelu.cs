@@ -1,4 +1,5 @@
 using Lavt.Autograd;
+using Lavt.Kernels;
 using Lavt.Nn;
 using Lavt.Tensors;
 using PackedConv = Lavt.Kernels.Cpu.PackedConv;
@@ -43,7 +44,7 @@ internal sealed class ConvNormRelu
         public Tensor Forward(Tensor x)
         {
             Make();
-            return Ops.Conv3x3Inference(x, _weight!, _shift!, relu: true);
+            return Ops.ConvolutionInference(x, _weight!, _shift!, Activation.Relu);
         }
 
         public void Forget()
@@ -66,7 +67,7 @@ internal sealed class ConvNormRelu
                 b[o] = (float)(norm.Bias.Span<float>()[o] - norm.RunningMean.Span<float>()[o] * scale);
                 foreach (ref float value in w.Slice(o * cin * 9, cin * 9)) value = (float)(value * scale);
             }
-            _weight = Ops.PackConv3x3(weight);
+            _weight = Ops.PackConvolution(weight);
             _shift = shift;
         }
     }

@@ -1,4 +1,5 @@
 using Lavt.Autograd;
+using Lavt.Kernels;
 using Lavt.Nn;
 using Lavt.Options;
 using Lavt.Tensors;
@@ -18,6 +19,7 @@ public sealed class SwinBackbone : Module
     public SwinBackbone(ModelOptions options, RandomSource random)
     {
         SwinSize size = options.Backbone;
+        Window = size.Window;
         Tensor relativePositions = Ops.RelativePositions(size.Window);
         _patchEmbedding = Register("patch_embed", new PatchEmbedding(size.EmbedDim, options.Model == ModelKind.LavtVideo, random));
         _stages = Register("layers", new ModuleList<SwinStage>(Enumerable.Range(0, PerStage.Count).Select(i => new SwinStage(options, i, relativePositions, random))));
@@ -25,6 +27,9 @@ public sealed class SwinBackbone : Module
             _norms[i] = Register($"norm{i}", new LayerNorm(size.Channels(i)));
         InitialiseLinears(this, random);
     }
+
+    /// <summary>The attention windows.</summary>
+    public Volume Window { get; }
 
     /// <summary>
     /// The part that does not depend on the sentence: patch embedding, the blocks of the first stage, and what its fusion makes

@@ -37,6 +37,9 @@ public sealed record LavtOptions
         // As published: the name of the pretrained file says which window its bias tables have.
         if (Weights.PretrainedSwin.Contains("window12", StringComparison.Ordinal) && !Given.Contains("--window"))
             resolved = resolved with { Model = Model with { Window = 12 } };
+        // The published default of one frame would train a video model on pictures; its results are for clips of eight.
+        if (Model.Model == ModelKind.LavtVideo && !Given.Contains("--num_frames"))
+            resolved = resolved with { Data = resolved.Data with { Frames = ModelOptions.FramesOfWindow } };
         resolved.Model.Validate();
         return resolved;
     }

@@ -9,7 +9,7 @@ namespace Lavt.Training;
 /// <summary>Makes the model that a run starts with.</summary>
 internal static class ModelStart
 {
-    /// <summary>A new model: random weights, and over them those of <c>--pretrained_swin_weights</c> and <c>--ck_bert</c>.</summary>
+    /// <summary>A new model: random weights, and over them those of <c>--pretrained_swin_weights</c>, <c>--ck_bert</c> and of a whole LAVT.</summary>
     /// <exception cref="Nn.Weights.WeightFileException">A file is missing, broken or of another size.</exception>
     public static LavtModel New(LavtOptions options)
     {
@@ -22,6 +22,7 @@ internal static class ModelStart
             PretrainedSwin.Load(model.Backbone, weights.PretrainedSwin);
         if (hasBert)
             BertFolder.Load(model.TextEncoder, weights.Bert);
+        PretrainedLavt.Load(model, weights);
         return model;
     }
 

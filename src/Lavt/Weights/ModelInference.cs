@@ -13,7 +13,7 @@ public static class ModelInference
 {
     private const string Stage = "backbone.layers.";
     private const string Attention0 = Stage + "0.blocks.0.attn.";
-    private const string Fusion0 = Stage + "0.fusion.image_lang_att.";
+    private const string Fusion0 = Stage + "0.fusion.";
 
     /// <summary>The options of the model whose weights a checkpoint holds.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
@@ -25,14 +25,15 @@ public static class ModelInference
         IReadOnlyDictionary<string, Tensor> state = checkpoint.Model;
         if (!state.TryGetValue(Attention0 + "relative_position_bias_table", out Tensor? table) || !state.ContainsKey("classifier.conv1_4.weight"))
             throw new WeightFileException(checkpoint.File, $"holds no LAVT model: there is no {Attention0}relative_position_bias_table or no classifier.conv1_4.weight; keys start with {string.Join(", ", state.Keys.Take(3))}");
-        if (state["backbone.patch_embed.proj.weight"].Rank == 5)
-            throw new WeightFileException(checkpoint.File, "holds a video model (the patch kernel has a time axis); this build has picture models, give a checkpoint of lavt or lavt_one");
 
-        ModelOptions inferred = FromArgs(checkpoint, options, given);
+        ModelKind kind = state["backbone.patch_embed.proj.weight"].Rank == 5 ? ModelKind.LavtVideo
+            : state.Keys.Any(k => k.StartsWith("text_encoder.", StringComparison.Ordinal)) ? ModelKind.LavtOne : ModelKind.Lavt;
+        ModelOptions inferred = FromArgs(checkpoint, options, given) with { Model = kind };
         inferred = WithBackbone(inferred, state, table, checkpoint.File) with
         {
-            Model = state.Keys.Any(k => k.StartsWith("text_encoder.", StringComparison.Ordinal)) ? ModelKind.LavtOne : ModelKind.Lavt,
-            Fuse = state.ContainsKey(Fusion0 + "project.0.weight") ? FuseKind.Simple : FuseKind.Attention,
+            Video = FusionOf(state, inferred),
+            Fuse = state.Keys.Any(k => k.StartsWith(Fusion0, StringComparison.Ordinal) && k.EndsWith("image_lang_att.project.0.weight", StringComparison.Ordinal)) ? FuseKind.Simple : FuseKind.Attention,
+            UseCheckpoint = kind == ModelKind.LavtVideo ? LacksLastGate(state) : inferred.UseCheckpoint,
             Version = state.ContainsKey(Stage + "0.res_gate.0.weight") ? GateVersion.Default : inferred.Version == GateVersion.Default ? GateVersion.None : inferred.Version,
             LazyPrediction = !state.ContainsKey("backbone.norm0.weight"),
             AttentionNorm = Norm(state, inferred.AttentionNorm),
@@ -42,6 +43,24 @@ public static class ModelInference
         };
         Contradictions(checkpoint.File, options, inferred, given);
         return inferred;
+    }
+
+    /// <summary>
+    /// What the weights decided although the command line says nothing of it or its default: flags as one would type them.
+    /// Numbers of BERT and sizes that follow from others are left out.
+    /// </summary>
+    /// <param name="asked">The command line's model.</param>
+    /// <param name="found">The result of <see cref="Infer"/>.</param>
+    public static IReadOnlyList<string> Found(ModelOptions asked, ModelOptions found)
+    {
+        List<string> flags = [];
+        foreach (Flag<ModelOptions> flag in ModelFlags.Table.Where(f => f.NoEffect is null && !f.Name.StartsWith("--bert", StringComparison.Ordinal)))
+        {
+            object? value = flag.Get(found);
+            if (Equals(value, flag.Get(asked)) || value is null or "") continue;
+            flags.Add(flag.IsSwitch ? value is true ? flag.Name : $"no {flag.Name}" : string.Create(CultureInfo.InvariantCulture, $"{flag.Name} {value}"));
+        }
+        return flags;
     }
 
     private static ModelOptions FromArgs(LavtCheckpoint checkpoint, ModelOptions options, IReadOnlySet<string> given)
@@ -71,9 +90,10 @@ public static class ModelInference
 
     private static ModelOptions WithBackbone(ModelOptions options, IReadOnlyDictionary<string, Tensor> state, Tensor table, string file)
     {
-        int window = ((int)Math.Sqrt(table.Shape[0]) + 1) / 2;
-        if ((2 * window - 1) * (2 * window - 1) != table.Shape[0])
-            throw new WeightFileException(file, $"a relative position bias table of {table.Shape[0]} rows belongs to no window size");
+        int frames = options.Model == ModelKind.LavtVideo ? ModelOptions.FramesOfWindow : 1;
+        if (BiasTables.WindowOf(table.Shape[0], frames) is not { } found || found.Frames != frames)
+            throw new WeightFileException(file, $"a relative position bias table of {table.Shape[0]} rows belongs to no window of {frames} frame{(frames > 1 ? "s" : "")}");
+        int window = found.Height;
         int embedDim = state["backbone.patch_embed.proj.weight"].Shape[0];
         int[] depths = new int[PerStage.Count], heads = new int[PerStage.Count];
         for (int i = 0; i < PerStage.Count; i++)
@@ -91,10 +111,30 @@ public static class ModelInference
         return options with { EmbedDim = embedDim, Depths = depth, Heads = head, Window = window };
     }
 
+    private static VideoFusionOptions FusionOf(IReadOnlyDictionary<string, Tensor> state, ModelOptions described)
+    {
+        FusionInference fusion = new(state, Fusion0, described.Video);
+        VideoFusionOptions found = fusion.Options();
+        bool isOfPictures = described.Model != ModelKind.LavtVideo;
+        return found with
+        {
+            ImageBackbone = isOfPictures && found.ImageBackbone && !fusion.IsOfClips,
+            // A plain PWAM is the same for frames and for clips; then the arguments decide.
+            ImageBackboneVideoPwam = isOfPictures && (fusion.IsOfClips || found.ImageBackboneVideoPwam),
+        };
+    }
+
+    private static bool LacksLastGate(IReadOnlyDictionary<string, Tensor> state)
+    {
+        const string Gate = "res_gate.0.weight";
+        return state.ContainsKey($"{Stage}0.{Gate}") && !state.ContainsKey($"{Stage}{PerStage.Count - 1}.{Gate}");
+    }
+
     private static AttentionNorm Norm(IReadOnlyDictionary<string, Tensor> state, AttentionNorm otherwise)
     {
-        if (state.ContainsKey(Fusion0 + "f_query.1.running_mean")) return AttentionNorm.Batch;
-        if (state.ContainsKey(Fusion0 + "f_query.1.weight")) return AttentionNorm.Layer;
+        string[] keys = [.. state.Keys.Where(k => k.StartsWith(Fusion0, StringComparison.Ordinal) && k.Contains("f_query", StringComparison.Ordinal))];
+        if (keys.Any(k => k.EndsWith(".1.running_mean", StringComparison.Ordinal))) return AttentionNorm.Batch;
+        if (keys.Any(k => k.EndsWith(".1.weight", StringComparison.Ordinal))) return AttentionNorm.Layer;
         // Instance norm and no norm leave no trace in the weights.
         return otherwise is AttentionNorm.Batch or AttentionNorm.Layer ? AttentionNorm.Instance : otherwise;
     }

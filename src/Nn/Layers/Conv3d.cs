@@ -1,14 +1,18 @@
 using Lavt.Autograd;
 using Lavt.Kernels;
+using Lavt.Kernels.Cpu;
 using Lavt.Tensors;
 
 namespace Lavt.Nn;
 
 /// <summary>
-/// Convolution of channels-last maps [B, T, H, W, C], stride 1, padded so that the map keeps its size; see <see cref="Ops.Conv3d"/>.
+/// Convolution of channels-last maps [B, T, H, W, C], stride 1, padded so that the map keeps its size; see <see cref="Ops.Conv3d"/>. In
+/// evaluation without a tape the weight is packed once and used as often as the layer is called.
 /// </summary>
 public sealed class Conv3d : Module
 {
+    private PackedConv? _packed;
+
     /// <summary>A layer with PyTorch's default initial values.</summary>
     /// <param name="input">Channels in.</param>
     /// <param name="output">Channels out.</param>
@@ -29,5 +33,27 @@ public sealed class Conv3d : Module
     public Tensor? Bias { get; }
 
     /// <summary>[B, T, H, W, input] to [B, T, H, W, output].</summary>
-    public Tensor Forward(Tensor x, Activation activation = Activation.None) => Ops.Conv3d(x, Weight, Bias, activation);
+    public Tensor Forward(Tensor x, Activation activation = Activation.None)
+    {
+        if (Training || Tape.Current is not null || x.DType != DType.F32) return Ops.Conv3d(x, Weight, Bias, activation);
+        _packed ??= Ops.PackConvolution(Weight);
+        return Ops.ConvolutionInference(x, _packed, Bias, activation);
+    }
+
+    /// <inheritdoc/>
+    protected override void Release(DType products)
+    {
+        if (IsForInferenceOnly) return;
+        _packed ??= Ops.PackConvolution(Weight);
+        Weight.Discard();
+        IsForInferenceOnly = true;
+    }
+
+    /// <inheritdoc/>
+    protected override void WeightsChanged()
+    {
+        ThrowIfForInferenceOnly();
+        _packed?.Dispose();
+        _packed = null;
+    }
 }

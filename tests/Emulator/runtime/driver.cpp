@@ -244,12 +244,12 @@ EXPORT int cuModuleLoadData(Handle* module, const void* image)
     if (memcmp(image, "EMULATED", 8)) return failWith(InvalidImage, "not an image of the emulator");
     uint64_t bytes;
     memcpy(&bytes, (const char*)image + 8, 8);
+    // Stays open: the loader takes two files of one name for the same library.
     int file = memfd_create("emulated", 0);
     bool isWritten = write(file, (const char*)image + 16, bytes) == (ssize_t)bytes;
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     void* library = isWritten ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
-    close(file);
     if (!library) return failWith(InvalidImage, isWritten ? dlerror() : "cannot write the image");
     Module* loaded = new Module{library, {}};
     for (const Kernel* kernel = (const Kernel*)dlsym(library, "emulatedKernels"); kernel && kernel->name; kernel++)

@@ -55,8 +55,8 @@ public static class OpCases
         yield return new("Sum", [[2, 3]], x => Ops.Sum(x[0]));
         yield return new("Mean", [[2, 3]], x => Ops.Mean(x[0], -1));
         yield return new("Softmax", [[3, 5]], x => Ops.Softmax(x[0]));
-        yield return new("Gather", [[5, 3]], x => Ops.Gather(x[0], Tensor.From(new long[] { 4, 0, 4, 2 }, [2, 2])));
-        yield return new("Embedding", [[5, 3]], x => Ops.Embedding(x[0], Tensor.From(new long[] { 4, 0, 4, 2 }, [2, 2])));
+        yield return new("Gather", [[5, 3]], x => Ops.Gather(x[0], Ops.To(Tensor.From(new long[] { 4, 0, 4, 2 }, [2, 2]), x[0].Device)));
+        yield return new("Embedding", [[5, 3]], x => Ops.Embedding(x[0], Ops.To(Tensor.From(new long[] { 4, 0, 4, 2 }, [2, 2]), x[0].Device)));
         yield return new("MatMul", [[2, 3, 4], [2, 4, 5]], x => Ops.MatMul(x[0], x[1]));
         yield return new("MatMul by one matrix", [[2, 3, 4], [4, 5]], x => Ops.MatMul(x[0], x[1]));
         yield return new("Checkpoint", [[3, 4]], x => Checkpoint.Run(y => Ops.Multiply(Ops.Tanh(y), y), x[0]));
@@ -98,8 +98,8 @@ public static class OpCases
                     x => Ops.WindowAttention(x[0], x[1], x[2], map, window, shift, table));
         foreach ((int tokens, int words, int channels, int heads) in ((int, int, int, int)[])[(1, 1, 1, 1), (5, 4, 6, 2), (17, 20, 16, 1), (3, 22, 33, 3)])
             yield return new($"WordAttention heads {heads}", [[2, tokens, channels], [2, words, channels], [2, words, channels]],
-                x => Ops.WordAttention(x[0], x[1], x[2], Mask(words, x[0].DType), heads, 1 / Math.Sqrt(channels)));
-        yield return new("SelfAttention with dropout", [[2, 4, 6], [2, 4, 6], [2, 4, 6]], x => Seeded(() => Ops.SelfAttention(x[0], x[1], x[2], Mask(4, x[0].DType), 2, 0.5, 0.2)));
+                x => Ops.WordAttention(x[0], x[1], x[2], Mask(words, x[0]), heads, 1 / Math.Sqrt(channels)));
+        yield return new("SelfAttention with dropout", [[2, 4, 6], [2, 4, 6], [2, 4, 6]], x => Seeded(() => Ops.SelfAttention(x[0], x[1], x[2], Mask(4, x[0]), 2, 0.5, 0.2)));
     }
 
     private static IEnumerable<OpCase> Maps()
@@ -123,28 +123,29 @@ public static class OpCases
             yield return new("MergeNeighbours", [[2, height * width, 5]], x => Ops.MergeNeighbours(x[0], height, width));
         }
         Tensor target = Tensor.From(new byte[] { 0, 1, 1, 0, 0, 1, 0, 0, 1, 1, 0, 1 }, [2, 2, 3]).Persist();
-        yield return new("CrossEntropyLoss", [[2, 2, 3, 2]], x => Ops.CrossEntropyLoss(x[0], target));
-        yield return new("MultiClassDiceLoss", [[2, 2, 3, 2]], x => Ops.MultiClassDiceLoss(x[0], target));
-        yield return new("DiceBoundaryLoss", [[2, 2, 3, 2]], x => Ops.DiceBoundaryLoss(x[0], target));
+        yield return new("CrossEntropyLoss", [[2, 2, 3, 2]], x => Ops.CrossEntropyLoss(x[0], Ops.To(target, x[0].Device)));
+        yield return new("MultiClassDiceLoss", [[2, 2, 3, 2]], x => Ops.MultiClassDiceLoss(x[0], Ops.To(target, x[0].Device)));
+        yield return new("DiceBoundaryLoss", [[2, 2, 3, 2]], x => Ops.DiceBoundaryLoss(x[0], Ops.To(target, x[0].Device)));
         yield return new("MaxPool", [[2, 4, 3, 2]], x => Ops.MaxPool(x[0], 3));
-        yield return new("DiceFocalLoss", [[2, 2, 3, 2]], x => Ops.DiceFocalLoss(x[0], target));
+        yield return new("DiceFocalLoss", [[2, 2, 3, 2]], x => Ops.DiceFocalLoss(x[0], Ops.To(target, x[0].Device)));
     }
 
     private static Tensor BatchNorm(Tensor[] x, bool training, bool relu)
     {
         Shape channels = [x[0].Shape[-1]];
-        return Ops.BatchNorm(x[0], x[1], x[2], Ops.Full(channels, 0.25, x[0].DType), Ops.Full(channels, 1.5, x[0].DType), training, relu);
+        return Ops.BatchNorm(x[0], x[1], x[2], Ops.Full(channels, 0.25, x[0].DType, x[0].Device), Ops.Full(channels, 1.5, x[0].DType, x[0].Device), training, relu);
     }
 
-    private static Tensor Mask(int words, DType dtype)
+    private static Tensor Mask(int words, Tensor like)
     {
+        DType dtype = like.DType;
         Tensor mask = Ops.Full([2, words], 1, dtype);
         for (int i = (words + 1) / 2; i < words; i++)
         {
             if (dtype == DType.F64) mask.Span<double>()[words + i] = 0;
             else mask.Span<float>()[words + i] = 0;
         }
-        return mask;
+        return Ops.To(mask, like.Device);
     }
 
     private static Tensor Seeded(Func<Tensor> compute)

@@ -82,25 +82,24 @@ public class OpTests
         }
     }
 
-    private static (Tensor Output, Tensor Weights, Tensor?[] Gradients) Differentiate(OpCase op, Tensor[] inputs)
+    internal static (Tensor Output, Tensor Weights, Tensor?[] Gradients) Differentiate(OpCase op, Tensor[] inputs)
     {
         foreach (Tensor input in inputs) input.RequireGradient();
         using Tape tape = Tape.Begin();
         Tensor output = op.Compute(inputs);
         Tensor weights = Random(output.Shape, output.DType, 99);
-        tape.Backward(output, weights);
+        tape.Backward(output, Ops.To(weights, output.Device));
         return (output.Detach(), weights, [.. inputs.Select(i => i.Gradient())]);
     }
 
-    private static Tensor[] Inputs(OpCase op, DType dtype, bool strided) =>
+    internal static Tensor[] Inputs(OpCase op, DType dtype, bool strided) =>
         [.. op.Inputs.Select((shape, i) => strided ? Strided(Random(shape, dtype, (ulong)i)) : Random(shape, dtype, (ulong)i))];
 
     /// <summary>The same numbers, laid out with the axes reversed in memory.</summary>
-    private static Tensor Strided(Tensor x)
-    {
-        int[] reversed = [.. Enumerable.Range(0, x.Rank).Reverse()];
-        return x.ViewPermuted(reversed).Copy().ViewPermuted(reversed);
-    }
+    private static Tensor Strided(Tensor x) => Transposed(x).ViewPermuted([.. Enumerable.Range(0, x.Rank).Reverse()]);
+
+    /// <summary>A copy with the axes in reverse.</summary>
+    internal static Tensor Transposed(Tensor x) => x.ViewPermuted([.. Enumerable.Range(0, x.Rank).Reverse()]).Copy();
 
     private static Tensor Random(Shape shape, DType dtype, ulong seed)
     {
@@ -111,7 +110,7 @@ public class OpTests
 
     private static double Weighted(Tensor output, Tensor weights) => output.ToArray<double>().Zip(weights.ToArray<double>(), (a, b) => a * b).Sum();
 
-    private static void AssertClose(Tensor expected, Tensor actual, string what)
+    internal static void AssertClose(Tensor expected, Tensor actual, string what)
     {
         Assert.Equal(expected.Shape, actual.Shape);
         double[] e = expected.ToArray<double>();

@@ -7,15 +7,9 @@ namespace Lavt.Tests.Kernels;
 internal sealed record WindowGeometry(Volume Map, Volume Window, Volume Shift, Volume Table)
 {
     public static WindowGeometry Parse(string map, string window, string shift, string? table = null) =>
-        new(Extents(map), Extents(window), Extents(shift), Extents(table ?? window));
+        new(Volumes.Parse(map), Volumes.Parse(window), Volumes.Parse(shift), Volumes.Parse(table ?? window));
 
     public int TableRows => (2 * Table.Frames - 1) * (2 * Table.Height - 1) * (2 * Table.Width - 1);
-
-    private static Volume Extents(string text)
-    {
-        int[] extents = [.. text.Split('x').Select(int.Parse)];
-        return new(extents[0], extents[1], extents[2]);
-    }
 }
 
 /// <summary>

@@ -8,44 +8,54 @@ namespace Lavt.Tests.Kernels;
 public sealed unsafe class WinogradTests
 {
     [Theory]
-    [InlineData(1, 1, 1, 64, 64)]
-    [InlineData(1, 12, 12, 64, 64)]
-    [InlineData(2, 13, 18, 64, 70)]
-    [InlineData(1, 5, 3, 80, 96)]
-    [InlineData(1, 30, 17, 544, 65)]
-    [InlineData(3, 15, 23, 64, 64)]
-    public void Error_is_within_the_bar_of_float32(int batch, int height, int width, int cin, int cout)
+    [InlineData(1, "1x1x1", 1, 64, 64)]
+    [InlineData(1, "1x12x12", 1, 64, 64)]
+    [InlineData(2, "1x13x18", 1, 64, 70)]
+    [InlineData(1, "1x5x3", 1, 80, 96)]
+    [InlineData(1, "1x30x17", 1, 544, 65)]
+    [InlineData(3, "1x15x23", 1, 64, 64)]
+    [InlineData(2, "3x7x6", 1, 64, 64)]
+    [InlineData(1, "1x6x7", 3, 64, 64)]
+    [InlineData(2, "2x6x7", 3, 64, 70)]
+    [InlineData(1, "8x13x18", 3, 64, 96)]
+    [InlineData(3, "5x15x11", 3, 80, 64)]
+    [InlineData(1, "50x6x5", 3, 64, 64)]
+    public void Error_is_within_the_bar_of_float32(int batch, string extents, int frames, int cin, int cout)
     {
-        Assert.True(Winograd.Suits(cin, cout));
-        Random random = new(batch + height);
-        using GuardedArray<float> x = GuardedArray<float>.Random(random, batch * height * width * cin), weight = GuardedArray<float>.Random(random, cout * cin * 9);
-        using GuardedArray<float> y = GuardedArray<float>.Random(random, batch * height * width * cout), bias = GuardedArray<float>.Random(random, cout);
+        (Volume map, Volume kernel) = (Volumes.Parse(extents), new(frames, 3, 3));
+        Assert.True(Winograd.Suits(kernel, cin, cout));
+        Random random = new(batch + map.Height);
+        using GuardedArray<float> x = GuardedArray<float>.Random(random, batch * map.Count * cin), weight = GuardedArray<float>.Random(random, cout * cin * kernel.Count);
+        using GuardedArray<float> y = GuardedArray<float>.Random(random, batch * map.Count * cout), bias = GuardedArray<float>.Random(random, cout);
         foreach (ref float value in x.Span) value = Math.Max(value, 0);
-        using PackedConv packed = PackedConv.Pack(weight.Pointer, cin, cout);
+        using PackedConv packed = PackedConv.Pack(weight.Pointer, kernel, cin, cout);
         Assert.True(packed.IsWinograd);
         Epilogue epilogue = new() { Bias = bias.Pointer, Activation = Activation.Relu };
-        Conv3x3.Forward(x.Pointer, batch, height, width, packed, y.Pointer, epilogue);
-        double[] exact = Convolve(x.Pointer, batch, height, width, cin, weight.Pointer, cout);
+        Convolution.Forward(x.Pointer, batch, map, packed, y.Pointer, epilogue);
+        double[] exact = Convolve(x.Pointer, batch, map, cin, weight.Pointer, kernel, cout);
         for (int i = 0; i < exact.Length; i++) exact[i] = Math.Max(exact[i] + bias.Pointer[i % cout], 0);
         Assert.InRange(RelativeError(y.Pointer, exact), 0, 2e-6);
     }
 
     [Theory]
-    [InlineData(1, 12, 14, 64, 80)]
-    [InlineData(2, 17, 13, 96, 64)]
-    public void Gradient_of_the_data_is_within_the_bar_of_float32(int batch, int height, int width, int cin, int cout)
+    [InlineData(1, "1x12x14", 1, 64, 80)]
+    [InlineData(2, "1x17x13", 1, 96, 64)]
+    [InlineData(2, "3x8x7", 3, 64, 80)]
+    public void Gradient_of_the_data_is_within_the_bar_of_float32(int batch, string extents, int frames, int cin, int cout)
     {
-        Random random = new(batch + height);
-        using GuardedArray<float> dy = GuardedArray<float>.Random(random, batch * height * width * cout), weight = GuardedArray<float>.Random(random, cout * cin * 9);
-        using GuardedArray<float> dx = GuardedArray<float>.Random(random, batch * height * width * cin), turned = GuardedArray<float>.Random(random, cout * cin * 9);
+        (Volume map, Volume kernel) = (Volumes.Parse(extents), new(frames, 3, 3));
+        int taps = kernel.Count;
+        Random random = new(batch + map.Height);
+        using GuardedArray<float> dy = GuardedArray<float>.Random(random, batch * map.Count * cout), weight = GuardedArray<float>.Random(random, cout * cin * taps);
+        using GuardedArray<float> dx = GuardedArray<float>.Random(random, batch * map.Count * cin), turned = GuardedArray<float>.Random(random, cout * cin * taps);
         for (int o = 0; o < cout; o++)
             for (int c = 0; c < cin; c++)
-                for (int tap = 0; tap < 9; tap++)
-                    turned.Pointer[(((c * cout) + o) * 9) + 8 - tap] = weight.Pointer[(((o * cin) + c) * 9) + tap];
-        using GuardedArray<float> packed = GuardedArray<float>.Random(random, checked((int)(WinogradWeights.Bytes(cout, cin) / sizeof(float))));
-        WinogradWeights.Pack(weight.Pointer, cin, cout, forData: true, packed.Pointer);
-        WinogradForward.Run(dy.Pointer, batch, height, width, cout, packed.Pointer, cin, dx.Pointer, default);
-        double[] exact = Convolve(dy.Pointer, batch, height, width, cout, turned.Pointer, cin);
+                for (int tap = 0; tap < taps; tap++)
+                    turned.Pointer[(((c * cout) + o) * taps) + taps - 1 - tap] = weight.Pointer[(((o * cin) + c) * taps) + tap];
+        using GuardedArray<float> packed = GuardedArray<float>.Random(random, checked((int)(WinogradWeights.Bytes(frames, cout, cin) / sizeof(float))));
+        WinogradWeights.Pack(weight.Pointer, frames, cout, cin, forData: true, packed.Pointer);
+        WinogradForward.Run(new ConvolutionShape(batch, map, kernel, cout, cin).Flat, dy.Pointer, packed.Pointer, dx.Pointer, default);
+        double[] exact = Convolve(dy.Pointer, batch, map, cout, turned.Pointer, kernel, cin);
         Assert.InRange(RelativeError(dx.Pointer, exact), 0, 2e-6);
     }
 
@@ -57,7 +67,7 @@ public sealed unsafe class WinogradTests
     [InlineData(1, 64, 64, 72, 64, false)]
     [InlineData(1, 64, 64, 64, 63, false)]
     public void Weights_of_one_call_are_transformed_only_where_that_pays(int batch, int height, int width, int cin, int cout, bool suits) =>
-        Assert.Equal(suits, Winograd.Suits(batch, height, width, cin, cout));
+        Assert.Equal(suits, Winograd.Suits(new ConvolutionShape(batch, Volume.Picture(height, width), new(1, 3, 3), cin, cout)));
 
     [Fact]
     public void Residual_and_accumulation_go_through_the_back_transform()
@@ -66,23 +76,26 @@ public sealed unsafe class WinogradTests
         Random random = new(1);
         using GuardedArray<float> x = GuardedArray<float>.Random(random, Pixels * Cin), weight = GuardedArray<float>.Random(random, Cout * Cin * 9);
         using GuardedArray<float> y = GuardedArray<float>.Random(random, Pixels * Cout), residual = GuardedArray<float>.Random(random, Pixels * Cout), before = GuardedArray<float>.Random(random, Pixels * Cout);
-        using PackedConv packed = PackedConv.Pack(weight.Pointer, Cin, Cout);
-        double[] exact = Convolve(x.Pointer, 1, Height, Width, Cin, weight.Pointer, Cout);
+        using PackedConv packed = PackedConv.Pack(weight.Pointer, new(1, 3, 3), Cin, Cout);
+        double[] exact = Convolve(x.Pointer, 1, Volume.Picture(Height, Width), Cin, weight.Pointer, new(1, 3, 3), Cout);
         for (int i = 0; i < exact.Length; i++) exact[i] += residual.Pointer[i] + y.Pointer[i];
         Epilogue epilogue = new() { Residual = residual.Pointer, ResidualStride = Cout, Accumulate = true, PreActivation = before.Pointer };
-        Conv3x3.Forward(x.Pointer, 1, Height, Width, packed, y.Pointer, epilogue);
+        Convolution.Forward(x.Pointer, 1, Volume.Picture(Height, Width), packed, y.Pointer, epilogue);
         Assert.InRange(RelativeError(y.Pointer, exact), 0, 2e-6);
-        Assert.InRange(RelativeError(before.Pointer, Convolve(x.Pointer, 1, Height, Width, Cin, weight.Pointer, Cout)), 0, 2e-6);
+        Assert.InRange(RelativeError(before.Pointer, Convolve(x.Pointer, 1, Volume.Picture(Height, Width), Cin, weight.Pointer, new(1, 3, 3), Cout)), 0, 2e-6);
     }
 
-    [Fact]
-    public void Bits_do_not_depend_on_the_number_of_workers()
+    [Theory]
+    [InlineData("1x33x41", 1)]
+    [InlineData("5x13x21", 3)]
+    public void Bits_do_not_depend_on_the_number_of_workers(string extents, int frames)
     {
-        const int Batch = 2, Height = 33, Width = 41, Cin = 64, Cout = 96;
+        const int Batch = 2, Cin = 64, Cout = 96;
+        (Volume map, Volume kernel) = (Volumes.Parse(extents), new(frames, 3, 3));
         Random random = new(2);
-        using GuardedArray<float> x = GuardedArray<float>.Random(random, Batch * Height * Width * Cin), weight = GuardedArray<float>.Random(random, Cout * Cin * 9);
-        using GuardedArray<float> y = GuardedArray<float>.Random(random, Batch * Height * Width * Cout);
-        using PackedConv packed = PackedConv.Pack(weight.Pointer, Cin, Cout);
+        using GuardedArray<float> x = GuardedArray<float>.Random(random, Batch * map.Count * Cin), weight = GuardedArray<float>.Random(random, Cout * Cin * kernel.Count);
+        using GuardedArray<float> y = GuardedArray<float>.Random(random, Batch * map.Count * Cout);
+        using PackedConv packed = PackedConv.Pack(weight.Pointer, kernel, Cin, Cout);
         float[]? expected = null;
         foreach (int count in new[] { 1, 2, 3 })
         {
@@ -90,7 +103,7 @@ public sealed unsafe class WinogradTests
             Workers.Use(workers);
             try
             {
-                Conv3x3.Forward(x.Pointer, Batch, Height, Width, packed, y.Pointer, default);
+                Convolution.Forward(x.Pointer, Batch, map, packed, y.Pointer, default);
             }
             finally
             {
@@ -101,25 +114,26 @@ public sealed unsafe class WinogradTests
         }
     }
 
-    /// <summary>[batch, height, width, cout] in double precision.</summary>
-    private static double[] Convolve(float* x, int batch, int height, int width, int cin, float* weight, int cout)
+    /// <summary>[batch, frames, height, width, cout] in double precision; kernels of 3x3 taps per frame.</summary>
+    private static double[] Convolve(float* x, int batch, Volume map, int cin, float* weight, Volume kernel, int cout)
     {
-        double[] taps = new double[9 * cin * cout];
+        double[] taps = new double[kernel.Count * cin * cout];
         for (int o = 0; o < cout; o++)
             for (int c = 0; c < cin; c++)
-                for (int tap = 0; tap < 9; tap++)
-                    taps[(((tap * cin) + c) * cout) + o] = weight[(((o * cin) + c) * 9) + tap];
-        double[] y = new double[batch * height * width * cout];
-        Parallel.For(0, batch * height, row =>
+                for (int tap = 0; tap < kernel.Count; tap++)
+                    taps[(((tap * cin) + c) * cout) + o] = weight[(((o * cin) + c) * kernel.Count) + tap];
+        double[] y = new double[batch * map.Count * cout];
+        Parallel.For(0, batch * map.Frames * map.Height, row =>
         {
-            for (int j = 0; j < width; j++)
+            for (int j = 0; j < map.Width; j++)
             {
-                Span<double> pixel = y.AsSpan(((row * width) + j) * cout, cout);
-                for (int tap = 0; tap < 9; tap++)
+                Span<double> pixel = y.AsSpan(((row * map.Width) + j) * cout, cout);
+                for (int tap = 0; tap < kernel.Count; tap++)
                 {
-                    int i = (row % height) + (tap / 3) - 1, column = j + (tap % 3) - 1;
-                    if (i < 0 || i >= height || column < 0 || column >= width) continue;
-                    float* source = x + ((((row + (tap / 3) - 1) * width) + column) * cin);
+                    int dt = (tap / 9) - (kernel.Frames / 2), dy = (tap % 9 / 3) - 1, dx = (tap % 3) - 1;
+                    int frame = (row / map.Height % map.Frames) + dt, i = (row % map.Height) + dy, column = j + dx;
+                    if (frame < 0 || frame >= map.Frames || i < 0 || i >= map.Height || column < 0 || column >= map.Width) continue;
+                    float* source = x + ((((row + (dt * map.Height) + dy) * map.Width) + column) * cin);
                     for (int c = 0; c < cin; c++)
                     {
                         ReadOnlySpan<double> w = taps.AsSpan(((tap * cin) + c) * cout, cout);

@@ -1,27 +1,5 @@
 namespace Lavt.Kernels.Cpu;
 
-/// <summary>How tiles of outputs cover pictures; those at the right and at the bottom may reach beyond.</summary>
-internal readonly struct WinogradGrid(int height, int width)
-{
-    private readonly int _columns = (width + Winograd.Outputs - 1) / Winograd.Outputs;
-
-    /// <summary>Rows of a picture.</summary>
-    public int Height => height;
-
-    /// <summary>Columns of a picture.</summary>
-    public int Width => width;
-
-    /// <summary>Tiles of a picture.</summary>
-    public int TilesPerPicture => (height + Winograd.Outputs - 1) / Winograd.Outputs * _columns;
-
-    /// <summary>The picture of a tile and its first output pixel.</summary>
-    public (nint Picture, int Y, int X) Locate(nint tile)
-    {
-        int rest = (int)(tile % TilesPerPicture);
-        return (tile / TilesPerPicture, rest / _columns * Winograd.Outputs, rest % _columns * Winograd.Outputs);
-    }
-}
-
 /// <summary>
 /// Transformed tiles: for each of the <see cref="Winograd.Products"/> products a matrix [tiles, channels], cut into blocks of
 /// channels: [products, blocks, tiles, channels of the block]. A block's rows follow each other in memory, so that a product

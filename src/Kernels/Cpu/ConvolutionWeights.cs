@@ -1,13 +1,13 @@
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// Packs the weights of a 3x3 convolution as [panels of output channels, blocks of input channels, 9 taps, channels of the
-/// block, panel width]; the output channels of the last panel are filled up with zeros.
+/// Packs the weights of a convolution as [panels of output channels, blocks of input channels, taps, channels of the block,
+/// panel width]; the output channels of the last panel are filled up with zeros.
 /// </summary>
-internal static unsafe class Conv3x3Weights
+internal static unsafe class ConvolutionWeights
 {
     /// <summary>
-    /// The most input channels in a block. Three taps of a block are summed in one chain, which is then as long as the longest
+    /// The most input channels in a block. Up to three taps of a block are summed in one chain, which is then as long as the longest
     /// of a matrix product.
     /// </summary>
     private const int MaxBlock = 170;
@@ -19,23 +19,30 @@ internal static unsafe class Conv3x3Weights
     public static int FirstChannel(int block, int channels) => (int)((long)channels * block / Blocks(channels));
 
     /// <summary>The bytes that <see cref="Pack"/> fills, at any vector width.</summary>
-    public static long Bytes(int inputs, int outputs)
+    public static long Bytes(Volume kernel, int inputs, int outputs)
     {
         int width = CpuInfo.VectorBits / 16;
-        return ((long)outputs + width - 1) / width * width * 9 * inputs * sizeof(float);
+        return ((long)outputs + width - 1) / width * width * kernel.Count * inputs * sizeof(float);
     }
 
     /// <summary>
-    /// Packs a weight [<paramref name="cout"/>, <paramref name="cin"/>, 3, 3]; for the gradient of the data, turned round in
-    /// the picture plane and with inputs and outputs exchanged: that gradient is a convolution too.
+    /// Packs a weight [outputs, inputs, taps]; for the gradient of the data a weight [inputs, outputs, taps], turned round: that
+    /// gradient is a convolution too.
     /// </summary>
-    public static void Pack(float* weight, int cin, int cout, bool forData, float* destination)
+    public static void Pack(float* weight, Volume kernel, int inputs, int outputs, bool forData, float* destination)
     {
-        PackBody body = new() { Weight = weight, Destination = destination, Flipped = forData };
-        body.Inputs = forData ? cout : cin;
-        body.Outputs = forData ? cin : cout;
-        body.InputStride = forData ? (nint)cin * 9 : 9;
-        body.OutputStride = forData ? 9 : (nint)cin * 9;
+        int taps = kernel.Count;
+        PackBody body = new()
+        {
+            Weight = weight,
+            Destination = destination,
+            Taps = taps,
+            Flipped = forData,
+            Inputs = inputs,
+            Outputs = outputs,
+            InputStride = forData ? (nint)outputs * taps : taps,
+            OutputStride = forData ? taps : (nint)inputs * taps,
+        };
         int width = CpuInfo.VectorBits / 16;
         SimdLoop.For((body.Outputs + width - 1) / width * Blocks(body.Inputs), body);
     }
@@ -45,6 +52,7 @@ internal static unsafe class Conv3x3Weights
     {
         public float* Weight;
         public float* Destination;
+        public int Taps;
         public int Inputs;
         public int Outputs;
         public nint InputStride;
@@ -57,17 +65,17 @@ internal static unsafe class Conv3x3Weights
             int width = GemmTile.PanelWidth<V>(), blocks = Blocks(Inputs), panel = index / blocks, block = index % blocks;
             int first = FirstChannel(block, Inputs), channels = FirstChannel(block + 1, Inputs) - first;
             nint tapStride = (nint)channels * width;
-            float* target = Destination + (((nint)panel * Inputs) + first) * 9 * width;
+            float* target = Destination + (((nint)panel * Inputs) + first) * Taps * width;
             int outputs = Math.Min(width, Outputs - (panel * width));
-            if (outputs < width) new Span<float>(target, checked((int)(9 * tapStride))).Clear();
+            if (outputs < width) new Span<float>(target, checked((int)(Taps * tapStride))).Clear();
             float* source = Weight + (panel * width * OutputStride) + (first * InputStride);
             if (Flipped)
             {
-                target += 8 * tapStride;
+                target += (Taps - 1) * tapStride;
                 tapStride = -tapStride;
             }
             for (int c = 0; c < channels; c++)
-                Transpose.Run(source + (c * InputStride), OutputStride, target + (c * width), tapStride, outputs, 9);
+                Transpose.Run(source + (c * InputStride), OutputStride, target + (c * width), tapStride, outputs, Taps);
         }
     }
 }

@@ -2,53 +2,52 @@ using System.Runtime.CompilerServices;
 
 namespace Lavt.Kernels.Cpu;
 
-/// <summary>The 3x3 convolution with packed weights (<see cref="Conv3x3Weights"/>) as an implicit matrix product.</summary>
-internal static unsafe class Conv3x3Direct
+/// <summary>A convolution with packed weights (<see cref="ConvolutionWeights"/>) as an implicit matrix product.</summary>
+internal static unsafe class ConvolutionDirect
 {
     /// <summary>Pixels of a task: enough to make good for fetching a panel's weights, few enough to stay in the cache.</summary>
     private const int PixelsPerTask = 1024;
 
     /// <summary>y = epilogue(x * weights).</summary>
-    public static void Run(
-        float* x, int batch, int height, int width, int inputs, float* weights, int outputs, float* y, in Epilogue epilogue)
+    public static void Run(ConvolutionShape shape, float* x, float* weights, float* y, in Epilogue epilogue)
     {
-        if (batch == 0 || height == 0 || width == 0) return;
+        if (shape.Pixels == 0) return;
         Body body = new()
         {
             X = x,
-            Height = height,
-            Width = width,
-            Inputs = inputs,
+            Shape = shape,
             Weights = weights,
-            Output = new GemmOutput(y, outputs, outputs, in epilogue),
-            RowsPerTask = Math.Clamp(PixelsPerTask / width, 1, height),
+            Output = new GemmOutput(y, shape.Outputs, shape.Outputs, in epilogue),
+            RowsPerTask = Math.Clamp(PixelsPerTask / shape.Map.Width, 1, shape.Map.Height),
         };
-        body.Bands = SimdLoop.Pieces((long)batch * height, body.RowsPerTask);
-        body.LastRow = (nint)batch * height;
+        body.LastRow = (nint)shape.Batch * shape.Map.Frames * shape.Map.Height;
+        body.Bands = SimdLoop.Pieces(body.LastRow, body.RowsPerTask);
         int panelWidth = CpuInfo.VectorBits / 16;
-        SimdLoop.For(checked(body.Bands * SimdLoop.Pieces(outputs, panelWidth)), body);
+        SimdLoop.For(checked(body.Bands * SimdLoop.Pieces(shape.Outputs, panelWidth)), body);
     }
 
     /// <summary>One band of picture rows by one panel of output channels.</summary>
     private struct Body : ISimdLoopBody
     {
         public float* X;
-        public int Height;
-        public int Width;
-        public int Inputs;
+        public ConvolutionShape Shape;
         public float* Weights;
         public GemmOutput Output;
         public int RowsPerTask;
         public int Bands;
         public nint LastRow;
 
+        private readonly int Inputs => Shape.Inputs;
+
+        private readonly int Width => Shape.Map.Width;
+
         public readonly KernelWork Describe(int pieces)
         {
-            double pixels = LastRow * Width, outputs = pieces / Bands * (CpuInfo.VectorBits / 16);
+            double weights = (double)Shape.Kernel.Count * Inputs * Shape.Outputs;
             return new KernelWork(
-                $"Convolution {Height} x {Width}, {Inputs} -> {outputs}{Output.Description}",
-                18 * pixels * Inputs * outputs,
-                sizeof(float) * ((pixels * (Inputs + (outputs * Output.Passes))) + (9.0 * Inputs * outputs)));
+                $"Convolution {Shape.Kernel} {Shape.Map}, {Inputs} -> {Shape.Outputs}{Output.Description}",
+                2 * Shape.Pixels * weights,
+                sizeof(float) * ((Shape.Pixels * (Inputs + ((double)Shape.Outputs * Output.Passes))) + weights));
         }
 
         public readonly void Run<V>(int index, int worker)
@@ -58,7 +57,7 @@ internal static unsafe class Conv3x3Direct
             int panel = index / Bands, panelWidth = GemmTile.PanelWidth<V>();
             nint firstRow = (nint)(index % Bands) * RowsPerTask, lastRow = Math.Min(LastRow, firstRow + RowsPerTask);
             float* sums = (float*)Workers.Scratch((lastRow - firstRow) * Width * panelWidth * sizeof(float));
-            int blocks = Conv3x3Weights.Blocks(Inputs);
+            int blocks = ConvolutionWeights.Blocks(Inputs);
             for (int block = 0; block < blocks; block++)
             {
                 for (nint row = firstRow; row < lastRow; row++)
@@ -66,40 +65,49 @@ internal static unsafe class Conv3x3Direct
             }
         }
 
-        /// <summary>Adds one block of input channels to one row of the batch's pictures.</summary>
+        /// <summary>Adds one block of input channels to one row of the batch's frames.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void ComputeRow<V>(nint row, int panel, int block, bool last, float* sums)
             where V : struct, ISimd<V>
         {
             int panelWidth = GemmTile.PanelWidth<V>(), column = panel * panelWidth;
-            int first = Conv3x3Weights.FirstChannel(block, Inputs), channels = Conv3x3Weights.FirstChannel(block + 1, Inputs) - first;
-            int y = (int)(row % Height), firstTap = y == 0 ? 1 : 0, lastTap = y == Height - 1 ? 1 : 2;
-            nint tapFloats = (nint)channels * panelWidth;
+            int first = ConvolutionWeights.FirstChannel(block, Inputs), channels = ConvolutionWeights.FirstChannel(block + 1, Inputs) - first;
+            (nint frame, nint y) = Math.DivRem(row, Shape.Map.Height);
+            (int firstTap, int lastTap) = ConvolutionShape.Taps(Shape.Kernel.Height, (int)y, Shape.Map.Height);
+            (int firstFrame, int lastFrame) = ConvolutionShape.Taps(Shape.Kernel.Frames, (int)(frame % Shape.Map.Frames), Shape.Map.Frames);
+            nint tapFloats = (nint)channels * panelWidth, rowStride = (nint)Width * Inputs;
             TileJob job = new()
             {
                 ARowStride = Inputs,
                 AStepStride = 1,
-                ATapStride = (nint)Width * Inputs,
+                ATapStride = rowStride,
                 BStepStride = panelWidth,
-                BTapStride = 3 * tapFloats,
+                BTapStride = Shape.Kernel.Width * tapFloats,
                 Taps = lastTap - firstTap + 1,
                 Steps = channels,
             };
-            float* x = X + ((row + firstTap - 1) * job.ATapStride) + first;
-            float* weights = Weights + ((((nint)panel * Inputs) + first) * 9 * panelWidth) + (firstTap * job.BTapStride);
+            nint frameRow = row + ((firstFrame - (Shape.Kernel.Frames / 2)) * (nint)Shape.Map.Height) + firstTap - (Shape.Kernel.Height / 2);
+            float* x = X + (frameRow * rowStride) + first;
+            float* weights = Weights + ((((nint)panel * Inputs) + first) * Shape.Kernel.Count * panelWidth)
+                + (((firstFrame * Shape.Kernel.Height) + firstTap) * job.BTapStride);
             int tiles = (Width + GemmTile.RowsFor<V>() - 1) / GemmTile.RowsFor<V>();
             for (int tile = 0; tile < tiles; tile++)
             {
                 int begin = (int)((long)Width * tile / tiles), end = (int)((long)Width * (tile + 1) / tiles);
                 nint pixel = (row * Width) + begin;
                 Output.Place(ref job, pixel, column, panelWidth, sums + (begin * panelWidth), first == 0);
-                AddTaps<V>(job, x, weights, tapFloats, begin, end);
+                for (int tap = 0; tap <= lastFrame - firstFrame; tap++)
+                {
+                    AddTaps<V>(job, x + (tap * Shape.Map.Height * rowStride), weights + (tap * Shape.Kernel.Height * job.BTapStride), tapFloats, begin, end);
+                    job.Addend = job.C;
+                    job.AddendRowStride = job.CRowStride;
+                }
                 if (last) Output.Finish<V>(in job, pixel, end - begin, column);
             }
         }
 
         /// <summary>
-        /// Adds the three columns of taps to pixels <paramref name="begin"/> … <paramref name="end"/> − 1 of a row; the middle
+        /// Adds the columns of a frame's taps to pixels <paramref name="begin"/> … <paramref name="end"/> − 1 of a row; the middle
         /// one first, for it alone concerns every pixel: at the picture's edges the others lack one.
         /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -107,8 +115,9 @@ internal static unsafe class Conv3x3Direct
             where V : struct, ISimd<V>
         {
             job.A = x + ((nint)begin * Inputs);
-            job.B = weights + tapFloats;
+            job.B = weights + (Shape.Kernel.Width / 2 * tapFloats);
             GemmTile.Run<V>(end - begin, in job);
+            if (Shape.Kernel.Width == 1) return;
 
             job.Addend = job.C;
             job.AddendRowStride = job.CRowStride;

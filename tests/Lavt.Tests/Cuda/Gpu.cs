@@ -1,0 +1,53 @@
+using System.Runtime.InteropServices;
+using Lavt.Kernels.Cuda.Driver;
+using Lavt.Tensors;
+using Xunit;
+
+namespace Lavt.Tests.Cuda;
+
+/// <summary>
+/// The GPU that tests run on: with LAVT_TEST_GPU=1 a real one, otherwise the emulator, in which every order of threads can
+/// be asked for.
+/// </summary>
+internal static unsafe class Gpu
+{
+    private static readonly Lazy<CudaDevice> s_device = new(Open);
+    private static delegate* unmanaged<int, void> s_setOrder;
+
+    /// <summary>The orders in which the emulator runs the threads of a block: forward, backward, shuffled, warp by warp from either end.</summary>
+    public static IEnumerable<int> Orders => IsEmulated ? Enumerable.Range(0, 5) : [0];
+
+    /// <summary>Whether the emulator is used.</summary>
+    public static bool IsEmulated { get; } = Environment.GetEnvironmentVariable("LAVT_TEST_GPU") != "1";
+
+    /// <summary>The first device; the test is skipped where there is none.</summary>
+    public static CudaDevice Device
+    {
+        get
+        {
+            if (IsEmulated && EmulatorBuild.Missing is { } why) Assert.Skip(why);
+            return s_device.Value;
+        }
+    }
+
+    /// <summary>Sets the order in which the threads of a block run from now on.</summary>
+    public static void SetOrder(int order)
+    {
+        if (IsEmulated) s_setOrder(order);
+    }
+
+    /// <summary>A tensor on the device with the values given.</summary>
+    public static Tensor From<T>(T[] values, Shape shape)
+        where T : unmanaged => Tensor.From(values, shape).CopyTo(Device.Device);
+
+    private static CudaDevice Open()
+    {
+        if (!IsEmulated) return CudaDevice.Open(0);
+        string folder = EmulatorBuild.Run(), library = Path.Combine(folder, "libcuda_emulator.so");
+        Environment.SetEnvironmentVariable("LAVT_CUDA_LIB", library);
+        Environment.SetEnvironmentVariable("LAVT_NVRTC_LIB", library);
+        Environment.SetEnvironmentVariable("LAVT_KERNEL_CACHE", Path.Combine(folder, "kernels"));
+        s_setOrder = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(NativeLibrary.Load(library), "emulatorSetOrder");
+        return CudaDevice.Open(0);
+    }
+}
