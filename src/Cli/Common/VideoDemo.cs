@@ -4,7 +4,6 @@ using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Demo;
 using Lavt.Evaluation;
-using Lavt.Scoring;
 using Lavt.Text;
 using Lavt.Training;
 
