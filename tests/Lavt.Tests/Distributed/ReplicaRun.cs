@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Lavt.Autograd;
-using Lavt.Kernels;
 using Lavt.Losses;
 using Lavt.Models;
 using Lavt.Nn;
