@@ -28,7 +28,7 @@ public sealed class KilledRankTests(SmallRun run) : IClassFixture<SmallRun>
         Assert.SkipUnless(MpiTests.IsInstalled, MpiTests.InstallAdvice);
         using (Job whole = Job.Mpi(2, run.Folder, Flags("whole")))
             Assert.True(whole.End(s_patience) == 0, whole.Printed);
-        Dictionary<string, object?> expected = TrainerTests.Contents(run.PathOf("model_last_whole.pth"));
+        Dictionary<string, object?> expected = CheckpointContents.Of(run.PathOf("model_last_whole.pth"));
         var random = new Random(1);
         int killed = 0;
         for (int i = 0; killed < Kills; i++)
@@ -38,7 +38,7 @@ public sealed class KilledRankTests(SmallRun run) : IClassFixture<SmallRun>
             if (isKilled) killed++;
             using Job again = Job.Mpi(2, run.Folder, Flags(name));
             Assert.True(again.End(s_patience) == 0, again.Printed);
-            Assert.Equal(expected, TrainerTests.Contents(run.PathOf($"model_last_{name}.pth")));
+            Assert.Equal(expected, CheckpointContents.Of(run.PathOf($"model_last_{name}.pth")));
         }
     }
 

@@ -6,8 +6,8 @@ using Lavt.Nn;
 using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Tensors;
-using Lavt.Training;
 using Lavt.Tests.Training;
+using Lavt.Training;
 
 namespace Lavt.Tests.Distributed;
 

@@ -56,18 +56,18 @@ public sealed class SharedTrainingTests(SmallRun run) : IClassFixture<SmallRun>
         Assert.False(stopped.IsFinished);
         TrainingResult resumed = Train(2, "stopped" + more, flags + " --resume auto");
         Assert.True(whole.IsFinished && resumed.IsFinished);
-        Dictionary<string, object?> expected = TrainerTests.Contents(whole.LastCheckpoint);
-        Assert.Equal(expected, TrainerTests.Contents(resumed.LastCheckpoint));
+        Dictionary<string, object?> expected = CheckpointContents.Of(whole.LastCheckpoint);
+        Assert.Equal(expected, CheckpointContents.Of(resumed.LastCheckpoint));
         Assert.Equal(Losses("whole" + more), Losses("stopped" + more));
         // The state is whole, whoever kept which part of it.
-        Assert.Equal(expected.Keys, TrainerTests.Contents(Train(2, "plain", "--batch-size 2").LastCheckpoint).Keys);
+        Assert.Equal(expected.Keys, CheckpointContents.Of(Train(2, "plain", "--batch-size 2").LastCheckpoint).Keys);
     }
 
     [Fact]
     public void A_divided_optimizer_has_the_bits_of_a_whole_one_and_goes_on_with_any_number_of_devices()
     {
         TrainingResult plain = Train(2, "plain", "--batch-size 2 --epochs 1"), divided = Train(2, "divided", "--batch-size 2 --epochs 1 --shard-optimizer");
-        Assert.Equal(TrainerTests.Contents(plain.LastCheckpoint), TrainerTests.Contents(divided.LastCheckpoint));
+        Assert.Equal(CheckpointContents.Of(plain.LastCheckpoint), CheckpointContents.Of(divided.LastCheckpoint));
         TrainingResult one = Train(1, "one", $"--batch-size 4 --epochs 2 --resume {divided.LastCheckpoint}");
         TrainingResult four = Train(4, "four", $"--batch-size 1 --epochs 2 --shard-optimizer --resume {divided.LastCheckpoint}");
         Assert.True(one.IsFinished && four.IsFinished);
