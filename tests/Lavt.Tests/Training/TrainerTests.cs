@@ -1,6 +1,5 @@
 using Lavt.Nn.Weights;
 using Lavt.Options;
-using Lavt.Tensors;
 using Lavt.Training;
 using Xunit;
 
@@ -14,33 +13,7 @@ public sealed class TrainerTests(SmallRun run) : IClassFixture<SmallRun>
         return new Trainer(run.Options(name, more), observer, run.PathOf("logs")).Run(observer.Token);
     }
 
-    /// <summary>All tensors of a checkpoint, and the numbers that decide how a run goes on.</summary>
-    private static Dictionary<string, object?> Contents(string file)
-    {
-        Dictionary<string, object?> found = [];
-        void Walk(object? value, string path)
-        {
-            if (value is PickleDict dict)
-            {
-                foreach ((object? key, object? inner) in dict)
-                    Walk(inner, $"{path}/{key}");
-            }
-            else
-            {
-                found[path] = value is Tensor tensor ? Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(Bytes(tensor))) : value;
-            }
-        }
-
-        var tree = (PickleDict)PthFile.Read(file)!;
-        foreach (string part in new[] { "model", "lavt", "lr_scheduler", "epoch" })
-            Walk(tree[part], part);
-        Walk(tree.Get<PickleDict>("optimizer")["state"], "moments");
-        return found;
-    }
-
-    private static byte[] Bytes(Tensor tensor) => tensor.DType == DType.F32
-        ? System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(tensor.ToArray<float>()).ToArray()
-        : [.. tensor.To(DType.F32).ToArray<float>().SelectMany(BitConverter.GetBytes)];
+    private static Dictionary<string, object?> Contents(string file) => CheckpointContents.Of(file);
 
     [Theory]
     [InlineData(1)]
