@@ -1,14 +1,13 @@
 using System.Runtime.InteropServices;
 using Lavt.Autograd;
-using Lavt.Kernels;
 using Lavt.Losses;
 using Lavt.Models;
 using Lavt.Nn;
 using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Tensors;
-using Lavt.Training;
 using Lavt.Tests.Training;
+using Lavt.Training;
 
 namespace Lavt.Tests.Distributed;
 
