@@ -14,7 +14,7 @@ internal static class DeviceGroup
     public static int Run(MachineOptions machine, Func<CollectiveQueue, int> work)
     {
         var launch = LaunchEnvironment.Read();
-        int local = machine.Devices.Length;
+        int local = machine.Devices.Count;
         if (launch.Meeting != Meeting.None)
         {
             return local == 1

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Lavt.Kernels.Cpu;
 using Lavt.Kernels.Cuda;
 using Lavt.Nn;
@@ -9,8 +8,11 @@ namespace Lavt.Options;
 /// <summary>What the work runs on.</summary>
 public sealed record MachineOptions
 {
-    /// <summary><c>--device</c>: where to compute; several devices share every batch.</summary>
-    public ImmutableArray<Device> Devices { get; init; } = [Device.Cpu];
+    /// <summary><c>--device</c>: where to compute, as <see cref="ParseDevices"/> reads it; several devices share every batch.</summary>
+    public string DeviceNames { get; init; } = "cpu";
+
+    /// <summary>The devices of <see cref="DeviceNames"/>.</summary>
+    public IReadOnlyList<Device> Devices => ParseDevices(DeviceNames);
 
     /// <summary>The first of <see cref="Devices"/>.</summary>
     public Device Device => Devices[0];
@@ -51,10 +53,10 @@ public sealed record MachineOptions
 
     /// <summary>Reads a list such as <c>cpu:0,cpu:1</c>.</summary>
     /// <exception cref="FormatException">The text names no device, one twice, or devices of several kinds.</exception>
-    public static ImmutableArray<Device> ParseDevices(string text)
+    public static IReadOnlyList<Device> ParseDevices(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        ImmutableArray<Device> devices = [.. text.Split(',').Select(Device.Parse)];
+        Device[] devices = [.. text.Split(',').Select(Device.Parse)];
         if (devices.Distinct().Count() < devices.Length || devices.Any(device => device.Kind != devices[0].Kind))
             throw new FormatException($"'{text}' must name different devices of one kind, such as cpu:0,cpu:1");
         return devices;
