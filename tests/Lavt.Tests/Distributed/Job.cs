@@ -36,20 +36,25 @@ internal sealed class Job : IDisposable
 
     /// <summary>Starts processes with mpirun.</summary>
     public static Job Mpi(int processes, string folder, string flags) =>
-        new(new ProcessStartInfo("mpirun", [.. MpiTests.Options, "-np", processes.ToString(CultureInfo.InvariantCulture), Program, "train", .. Words(flags)]) { WorkingDirectory = folder });
+        Start(["mpirun", .. MpiTests.Options, "-np", processes.ToString(CultureInfo.InvariantCulture), Program, "train"], folder, flags);
 
     /// <summary>Starts one process of several that meet over TCP.</summary>
-    public static Job Tcp(int rank, int processes, int port, string folder, string flags)
+    /// <param name="rank">Its number.</param>
+    /// <param name="processes">How many there are.</param>
+    /// <param name="address">The host of the first.</param>
+    /// <param name="port">Its port.</param>
+    /// <param name="folder">Where it runs.</param>
+    /// <param name="flags">The flags of the training.</param>
+    /// <param name="before">What starts the program, in front of it.</param>
+    public static Job Tcp(int rank, int processes, string address, int port, string folder, string flags, params string[] before) => Start(
+        [.. before, Program, "train"], folder, flags,
+        ("RANK", $"{rank}"), ("WORLD_SIZE", $"{processes}"), ("LOCAL_RANK", $"{rank}"), ("LOCAL_WORLD_SIZE", $"{processes}"), ("MASTER_ADDR", address), ("MASTER_PORT", $"{port}"));
+
+    /// <summary>Starts a command.</summary>
+    public static Job Start(string[] command, string folder, string flags, params (string Name, string Value)[] variables)
     {
-        var start = new ProcessStartInfo(Program, ["train", .. Words(flags)]) { WorkingDirectory = folder };
-        foreach ((string name, string value) in new[]
-        {
-            ("RANK", $"{rank}"), ("WORLD_SIZE", $"{processes}"), ("LOCAL_RANK", $"{rank}"), ("LOCAL_WORLD_SIZE", $"{processes}"),
-            ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", $"{port}"),
-        })
-        {
-            start.Environment[name] = value;
-        }
+        var start = new ProcessStartInfo(command[0], [.. command[1..], .. Words(flags)]) { WorkingDirectory = folder };
+        foreach ((string name, string value) in variables) start.Environment[name] = value;
         return new Job(start);
     }
 
