@@ -53,6 +53,7 @@ public static class OpCases
         yield return new("Pad", [[2, 3]], x => Ops.Pad(x[0], 0, 1, 2));
         yield return new("Sum axis", [[2, 3, 4]], x => Ops.Sum(x[0], 1));
         yield return new("Sum", [[2, 3]], x => Ops.Sum(x[0]));
+        yield return new("Sum of many", [[70, 31]], x => Ops.Sum(x[0]));
         yield return new("Mean", [[2, 3]], x => Ops.Mean(x[0], -1));
         yield return new("Softmax", [[3, 5]], x => Ops.Softmax(x[0]));
         yield return new("Gather", [[5, 3]], x => Ops.Gather(x[0], Ops.To(Tensor.From(new long[] { 4, 0, 4, 2 }, [2, 2]), x[0].Device)));
@@ -75,7 +76,7 @@ public static class OpCases
 
     private static IEnumerable<OpCase> Norms()
     {
-        foreach ((int rows, int channels) in ((int, int)[])[(0, 4), (1, 1), (3, 15), (2, 16), (5, 33), (7, 96)])
+        foreach ((int rows, int channels) in ((int, int)[])[(0, 4), (1, 1), (3, 15), (2, 16), (5, 33), (7, 96), (70, 5)])
             yield return new("LayerNorm", [[rows, channels], [channels], [channels]], x => Ops.LayerNorm(x[0], x[1], x[2]));
         foreach ((int batch, int tokens, int channels) in ((int, int, int)[])[(1, 1, 3), (2, 5, 15), (1, 33, 17), (3, 7, 32)])
             yield return new("InstanceNorm", [[batch, tokens, channels]], x => Ops.InstanceNorm(x[0]));
