@@ -24,7 +24,13 @@ public sealed class SmallVideos : IDisposable
         Data = Path.Combine(Folder, "data");
         DemoVideos.Make(Data, new DemoVideoOptions
         {
-            PictureSize = 48, Frames = 5, TrainVideos = 4, ValidVideos = 2, TestVideos = 1, WithA2d = A2dMask.IsSupported, Seed = 5,
+            PictureSize = 48,
+            Frames = 5,
+            TrainVideos = 4,
+            ValidVideos = 2,
+            TestVideos = 1,
+            WithA2d = A2dMask.IsSupported,
+            Seed = 5,
         });
     }
 
