@@ -28,6 +28,7 @@ CASES = {  # name: work, model, Swin, window, size, batch
     "one-base-480-batch-8": "forward lavt_one base 12 480 8",
     "one-base-480-bf16": "forward-bf16 lavt_one base 12 480 1",
     "tiny-480": "forward lavt tiny 7 480 1",
+    "video-tiny-480": "forward lavt_video tiny 7 480 1",
     "train-tiny-480": "train lavt tiny 7 480 2",
     "train-base-480": "train lavt base 12 480 2",
 }

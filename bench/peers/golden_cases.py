@@ -1,6 +1,6 @@
 """From a golden file's metadata alone to its numbers, by our PyTorch modules: the same code checks files and writes new ones.
 
-How the metadata is to be read, as found by reproducing the files (picture models and their modules):
+How the metadata is to be read, as found by reproducing the files:
 
 Modules
 - Input `x` of a module is uniform("input.x") in [-1, 1); for the losses `input.logits` is in [-3, 3). The gradient fed into the
@@ -34,6 +34,7 @@ import torch
 from torch import nn
 
 import lavt_torch as lavt
+import lavt_video_torch as video
 from golden_format import det, fill, tensor
 from losses_torch import LOSSES
 
@@ -72,13 +73,25 @@ def make_module(meta):
     if kind == "Swin block, 2-D":
         module = lavt.SwinBlock(number("dim"), number("heads"), number("window"), number("shift"))
         return module, {"rows": number("height"), "columns": number("width")}
+    if kind == "Swin block, 3-D":
+        window, shift = (tuple(int(n) for n in meta[key].split(",")) for key in ("window", "shift"))
+        return video.SwinBlock(number("dim"), number("heads"), window, shift), {}
+    if kind == "patch embedding 3-D":
+        return video.PatchEmbed(number("embed_dim")), {}
+    if kind == "patch merging 3-D":
+        return video.PatchMerging(number("dim")), {}
     if kind == "patch embedding":
         return lavt.PatchEmbed(number("embed_dim"), number("patch")), {}
     if kind == "patch merging":
         return lavt.PatchMerging(number("dim")), {"rows": number("height"), "columns": number("width")}
-    if kind.startswith("PWAM"):
-        opt = lavt.options(kind.partition(" with ")[2])
-        module = lavt.Pwam(number("dim"), number("language_dim"), int(meta.get("heads", 1)), opt.att_norm_layer_type, opt.fuse)
+    if kind.startswith("PWAM") or kind == "video PWAM":
+        if kind == "video PWAM":
+            opt = video.options(meta["flags"])
+            module = video.VideoPwam(number("dim"), opt, number("language_dim"), int((opt.mha or "1").split("-")[0]))
+        else:
+            opt = lavt.options(kind.partition(" with ")[2])
+            width, language_width = shapes["x"][-1], shapes["l"][1]
+            module = lavt.Pwam(width, language_width, int(meta.get("heads", 1)), opt.att_norm_layer_type, opt.fuse)
         batch, words, _ = shapes["l_mask"]
         counts = meta.get("valid_words", ",".join([str(words)] + ["4"] * (batch - 1)))
         return module.eval(), {"mask": word_mask(counts, words)[:, :, None]}
@@ -107,7 +120,12 @@ def evaluate_module(meta, dtype):
     if meta["module"] == "mask decoder":
         output = module(*(inputs[name] for name in sorted(inputs)))
     else:
-        output = module(**{ARGUMENTS.get(name, meta_name(module, name)): x for name, x in inputs.items()}, **others)
+        given = inputs if not isinstance(module, video.PatchEmbed) else {"x": inputs["x"].transpose(1, 2)}
+        output = module(**{ARGUMENTS.get(name, meta_name(module, name)): x for name, x in given.items()}, **others)
+    if isinstance(module, video.PatchEmbed):
+        output = output.permute(0, 4, 1, 2, 3)
+    elif isinstance(module, video.VideoPwam):
+        output = output.flatten(1, 3)
     output.backward(uniform("output.0.gradient", output.shape, dtype))
     results = {"output.0": output}
     results |= {f"gradient.{name}": x.grad for name, x in inputs.items()}
@@ -118,7 +136,7 @@ def evaluate_module(meta, dtype):
 
 
 def meta_name(module, name):
-    return "image" if isinstance(module, lavt.PatchEmbed) else name
+    return {lavt.PatchEmbed: "image", video.PatchEmbed: "clips"}.get(type(module), name)
 
 
 def evaluate_loss(meta, dtype):
@@ -133,9 +151,10 @@ def evaluate_loss(meta, dtype):
 def evaluate_full(meta, dtype):
     """Logits and stages of a whole model in evaluation mode."""
     batch, height, width, words = (int(meta[key]) for key in ("batch", "height", "width", "words"))
-    model = fill(lavt.build(lavt.options(meta["command"])), dtype).eval()
+    is_video, frames = "lavt_video" in meta["command"], [int(meta["frames"])] if "frames" in meta else []
+    model = fill(video.build(video.options(meta["command"])) if is_video else lavt.build(lavt.options(meta["command"])), dtype).eval()
     mask = word_mask(meta["valid_words"], words)
-    image = uniform("input.image", (batch, 3, height, width), dtype, 2.0)
+    image = uniform("input.image", (batch, *frames, 3, height, width), dtype, 2.0)
     if hasattr(model, "text_encoder"):
         text = torch.from_numpy(det.integers("input.ids", (batch, words), 0, 30522)) * mask
     else:

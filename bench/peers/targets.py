@@ -46,6 +46,7 @@ TARGETS = {target.name: target for target in (
     against_torch("one-thread", "lavt_one base, one thread / PyTorch", BASE, "2/5", threads=1),
     against_torch("avx2", "without AVX-512 / PyTorch with it", BASE, "3/4", ours="ours-avx2"),
     against_torch("tiny", "lavt tiny, two threads / PyTorch", "tiny-480", "1/3"),
+    against_torch("video", "lavt_video tiny, a clip of 8 frames / PyTorch", "video-tiny-480", "1/2"),
     against_torch("train", "training step of lavt base, batch 2 / PyTorch", "train-base-480", "1/2"),
     against_torch("train-memory", "its peak memory / PyTorch", "train-base-480", "2/3", quantity="peak_bytes"),
     among_ours("batch", "a picture in a batch of 8 / one alone", (BASE + "-batch-8", 2), (BASE, 2),

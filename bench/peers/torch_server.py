@@ -10,10 +10,12 @@ import time
 import torch
 
 import lavt_torch as lavt
+import lavt_video_torch as video
 from golden_cases import parameter_groups
 from losses_torch import cross_entropy
 
-WORDS = 20
+WORDS, VIDEO_WORDS = 20, 22
+VIDEO_FLAGS = "--sep_t_pwam --conv3d_kernel_size_t 3-3-3 --conv3d_kernel_size_s 1-1-1 --w_t3x3_s1x1 --mm_t3x3_s1x1"  # the journal paper's
 
 
 def peak_bytes():
@@ -44,10 +46,12 @@ class Case:
 
     def __init__(self, kind, model, swin, window, size, batch):
         command = f"--model {model} --swin_type {swin}" + (" --window12" if window == 12 else "")
-        self.model = lavt.build(lavt.options(command))
-        self.image = torch.randn(batch, 3, size, size)
-        self.mask = torch.ones(batch, WORDS)
-        self.text = torch.randint(1, 30522, (batch, WORDS))
+        of_clips = model == "lavt_video"
+        self.model = video.build(video.options(f"{command} {VIDEO_FLAGS}")) if of_clips else lavt.build(lavt.options(command))
+        frames, words = ((video.FRAMES,), VIDEO_WORDS) if of_clips else ((), WORDS)
+        self.image = torch.randn(batch, *frames, 3, size, size)
+        self.mask = torch.ones(batch, words)
+        self.text = torch.randint(1, 30522, (batch, words))
         if model == "lavt":
             self.text, self.mask = torch.randn(batch, lavt.LANGUAGE_WIDTH, WORDS), self.mask[:, :, None]
         self.step = {"forward": self._forward, "forward-bf16": self._forward, "train": self._train}[kind]
@@ -58,7 +62,7 @@ class Case:
             self.text = self.text.bfloat16() if self.text.is_floating_point() else self.text
         if kind == "train":
             self.model.train()
-            self.target = torch.randint(0, 2, (batch, size, size))
+            self.target = torch.randint(0, 2, (batch * (video.FRAMES if of_clips else 1), size, size))
             self.optimizer = torch.optim.AdamW(self._groups(), lr=5e-5)
 
     def _groups(self):

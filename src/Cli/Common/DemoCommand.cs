@@ -30,11 +30,16 @@ internal static class DemoCommand
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var folder = new Option<string>("--out") { HelpName = "DIR", Description = "Folder for everything. Default demo.", DefaultValueFactory = _ => "demo" };
+        var folder = new Option<string?>("--out") { HelpName = "DIR", Description = "Folder for everything. Default demo, or demo-video." };
         var seed = new Option<ulong>("--seed") { HelpName = "N", Description = "Decides data and weights. Default 1.", DefaultValueFactory = _ => 1 };
-        var command = new Command("demo", "Draws a data set, trains a small LAVT on it, evaluates it and shows the result.") { folder, seed };
-        HelpPage.Attach(command, "lavt demo", "lavt demo --out other --seed 3");
-        command.SetAction(result => Run(Path.GetFullPath(result.GetValue(folder)!), result.GetValue(seed)));
+        var video = new Option<bool>("--video") { Description = "Moving scenes and a video model instead, with sentences that speak of motion." };
+        var command = new Command("demo", "Draws a data set, trains a small LAVT on it, evaluates it and shows the result.") { folder, seed, video };
+        HelpPage.Attach(command, "lavt demo", "lavt demo --video", "lavt demo --out other --seed 3");
+        command.SetAction(result =>
+        {
+            string to = Path.GetFullPath(result.GetValue(folder) ?? (result.GetValue(video) ? "demo-video" : "demo"));
+            return result.GetValue(video) ? VideoDemo.Run(to, result.GetValue(seed)) : Run(to, result.GetValue(seed));
+        });
         return command;
     }
 
@@ -63,7 +68,7 @@ internal static class DemoCommand
     }
 
     /// <summary>Runs the executable beside this one as a user would, and says so.</summary>
-    private static int Call(string folder, string name, string[] arguments)
+    internal static int Call(string folder, string name, string[] arguments)
     {
         Terminal.Note($"{name} {string.Join(' ', arguments)}");
         using Process process = Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, name), arguments) { WorkingDirectory = folder })!;
@@ -78,8 +83,13 @@ internal static class DemoCommand
         {
             Steps = TrainingLog.ReadSteps(run),
             Validations = TrainingLog.ReadValidations(run),
-            Evaluations = [("testA", reports[0]), ("testA, sentences swapped", reports[1]), ("testB, four objects each", reports[2])],
-            Pictures = [.. reports[0].Results.Take(PicturesOnPage).Select(result => (OverlayFolder.FileOf("masks", result.RefId, result.SentenceIndex), result.Text))],
+            Introduction = "A small LAVT, trained from scratch on drawn scenes",
+            Evaluations =
+            [
+                ("testA", DemoPage.RowsOf(reports[0].Scores)), ("testA, sentences swapped", DemoPage.RowsOf(reports[1].Scores)),
+                ("testB, four objects each", DemoPage.RowsOf(reports[2].Scores)),
+            ],
+            Pictures = [.. reports[0].Results.Take(PicturesOnPage).Select(result => ((IReadOnlyList<string>)[OverlayFolder.FileOf("masks", result.RefId, result.SentenceIndex)], result.Text))],
             Duration = duration,
         }.Save(page);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"mean IoU on testA                       {reports[0].Scores.MeanIou,6:F2}"));

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using Lavt.Data;
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
+using Lavt.Video;
 
 namespace Lavt.Cli;
 
@@ -41,11 +43,17 @@ internal static class DoctorCommand
             if (!found)
                 missing.Add(package);
         }
+        Optional("libhdf5", A2dMask.LibraryVersion, "masks of A2D", "libhdf5-103-1");
+        Optional("ffmpeg", VideoReader.DecoderVersion, "video files", "ffmpeg");
         if (missing.Count == 0)
             return ExitCode.Ok;
         Terminal.Error($"libraries are missing; on Debian or Ubuntu: apt-get install -y {string.Join(' ', missing)}");
         return ExitCode.Device;
     }
+
+    /// <summary>What only some data needs.</summary>
+    private static void Optional(string name, string? version, string use, string package) =>
+        Row(name, version is null ? $"not installed ({use} need it: apt-get install -y {package})" : $"{version} ({use})");
 
     private static void Row(string name, string value) => Console.WriteLine($"{name,-20}{value}");
 }

@@ -1,5 +1,6 @@
 using Lavt.Data;
 using Lavt.Imaging;
+using Lavt.Nn.Parallel;
 using Lavt.Nn.Weights;
 using Lavt.Options;
 using Lavt.Training;
@@ -11,13 +12,15 @@ namespace Lavt.Cli;
 internal static class ErrorReport
 {
     /// <summary>Prints the message and returns the exit code. The stack is shown with <c>LAVT_DEBUG=1</c> only.</summary>
-    public static int Print(Exception error)
+    /// <param name="error">What happened.</param>
+    /// <param name="where">What comes before the message; nothing, or which process speaks.</param>
+    public static int Print(Exception error, string where = "")
     {
         error = Innermost(error);
         int code = CodeOf(error);
-        Terminal.Error(code == ExitCode.Internal
+        Terminal.Error(where + (code == ExitCode.Internal
             ? $"{error.GetType().Name}: {error.Message} This is a fault of lavt; run again with LAVT_DEBUG=1 to see where."
-            : error.Message);
+            : error.Message));
         if (Environment.GetEnvironmentVariable("LAVT_DEBUG") == "1")
             Console.Error.WriteLine(error);
         return code;
@@ -30,6 +33,7 @@ internal static class ErrorReport
         DataException or PictureException or PickleException or InvalidDataException => ExitCode.Data,
         WeightFileException => ExitCode.Checkpoint,
         DivergedException => ExitCode.Diverged,
+        CommunicationException => ExitCode.Distributed,
         MissingDeviceException or OutOfMemoryException or DllNotFoundException or MissingProgramException => ExitCode.Device,
         FileNotFoundException or DirectoryNotFoundException => ExitCode.Data,
         IOException or UnauthorizedAccessException => ExitCode.Output,

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Lavt.Data;
 using Lavt.Evaluation;
+using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Training;
 
@@ -29,7 +30,9 @@ internal static class EvalCommand
         HelpPage.Attach(command,
             "lavt-eval --dataset refcoco --split val --resume checkpoints/refcoco.pth",
             "lavt-eval --dataset refcocog --splitBy umd --split test --resume checkpoints/gref_umd.pth --json results.json",
-            "lavt-eval --dataset refcoco --split testA --resume checkpoints/refcoco.pth --limit-val 50 --overlay pictures");
+            "lavt-eval --dataset refcoco --split testA --resume checkpoints/refcoco.pth --limit-val 50 --overlay pictures",
+            "lavt-eval --dataset a2d --split val --resume checkpoints/a2d.pth --a2d_data_root ./data/A2D/Release --a2d_masks",
+            "lavt-eval --dataset ytvos --split valid --resume checkpoints/ytvos.pth --sliding_window 32 --zip submission.zip");
         command.SetAction(result =>
         {
             LavtOptions options = flags.Read(result);
@@ -51,24 +54,34 @@ internal static class EvalCommand
     private static int Run(LavtOptions options)
     {
         Machine.Prepare(options.Machine);
-        ReferDatasets.RequirePictures(options);
+        using var interruption = new Interruption();
+        return DeviceGroup.Run(options.Machine, devices => Run(options, devices, interruption));
+    }
+
+    private static int Run(LavtOptions options, CollectiveQueue devices, Interruption interruption)
+    {
         TrainedModel trained = TrainedModel.Load(options);
         options = trained.Options;
         if (trained.FoundInWeights.Count > 0)
             Terminal.Note($"read from the weights: {string.Join(' ', trained.FoundInWeights)}");
+        if (options.Data.IsOfClips || options.Data.CombinedImagesAsClips)
+            return ClipEvaluation.Run(trained, devices, interruption.Token) ?? interruption.ExitCode;
+        ReferDatasets.RequirePictures(options);
         ReferDataset dataset = ReferDatasets.Open(options.Data, options.Data.Split, ReferDatasets.LoadTokenizer(options.Data, options.Model.Bert));
         var status = new StatusLine();
-        using var interruption = new Interruption();
         OverlayFolder? overlays = options.Evaluation.OverlayFolder is { } folder ? new OverlayFolder(folder, dataset.Data) : null;
         int batch = options.Given.Contains("--batch-size") ? options.Training.BatchSize : DefaultBatch;
         var evaluator = new Evaluator(trained.Model, dataset, batch, options.Data.Workers)
         {
+            Devices = devices,
             SwapSentences = options.Evaluation.SwapSentences,
-            Progress = (done, total) => status.Progress(new TrainingProgress(dataset.Split, done, total, null, null)),
+            Progress = devices.Rank > 0 ? null : (done, total) => status.Progress(new TrainingProgress(dataset.Split, done, total, null, null)),
             MaskReady = overlays is null ? null : overlays.Add,
         };
         if (Evaluate(evaluator, dataset, options, interruption, status) is not { } report)
             return interruption.ExitCode;
+        if (devices.Rank > 0)
+            return ExitCode.Ok;
         if (options.Evaluation.JsonFile is { } file)
             report.Save(file);
         Console.Write(report);

@@ -24,6 +24,9 @@ public static class ExitCode
     /// <summary>The device is missing or out of memory, or a native library is missing.</summary>
     public const int Device = 6;
 
+    /// <summary>Another process of the job failed or cannot be reached.</summary>
+    public const int Distributed = 7;
+
     /// <summary>The evaluation finished, and some samples were broken.</summary>
     public const int BrokenSamples = 8;
 

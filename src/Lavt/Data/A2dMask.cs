@@ -13,6 +13,9 @@ public static class A2dMask
     /// <summary>Whether libhdf5 is installed.</summary>
     public static bool IsSupported => Hdf5Library.IsInstalled;
 
+    /// <summary>The version of libhdf5, such as 1.10.8; null where it is not installed.</summary>
+    public static string? LibraryVersion => IsSupported ? Hdf5Library.Instance.Version : null;
+
     /// <summary>Reads the mask of one actor.</summary>
     /// <param name="path">The file of the frame.</param>
     /// <param name="instance">The number of the actor.</param>

@@ -52,14 +52,13 @@ public static class ReferDatasets
         return tokenizer;
     }
 
-    /// <summary>Stops command lines for clips before anything is loaded for them.</summary>
-    /// <exception cref="OptionException">The model or the data set is one of clips.</exception>
+    /// <summary>Stops a video model before pictures are loaded for it.</summary>
+    /// <exception cref="OptionException">The model is one of clips.</exception>
     public static void RequirePictures(LavtOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Model.Model == ModelKind.LavtVideo)
-            throw new OptionException("--model", "lavt_video is not a part of this build; use lavt or lavt_one");
-        NameOf(options.Data.Dataset);
+            throw new OptionException("--dataset", $"lavt_video sees clips, {NameOf(options.Data.Dataset)} has pictures; give a2d, jhmdb or ytvos, or --image_combined_3d_pretrain for pictures as clips");
     }
 
     /// <summary>The name of a data set, which is also its folder's.</summary>
@@ -69,6 +68,6 @@ public static class ReferDatasets
         DatasetKind.RefCoco => "refcoco",
         DatasetKind.RefCocoPlus => "refcoco+",
         DatasetKind.RefCocoG => "refcocog",
-        _ => throw new OptionException("--dataset", "data sets of clips are not a part of this build; give refcoco, refcoco+ or refcocog"),
+        _ => throw new OptionException("--dataset", "has clips, pictures were expected; give refcoco, refcoco+ or refcocog"),
     };
 }

@@ -23,6 +23,13 @@ public static class DemoVideos
     /// <summary>The folder of the A2D layout below that of the data set.</summary>
     public const string A2dFolder = "a2d";
 
+    /// <summary>Whether a sentence of the data set tells how its object moves.</summary>
+    public static bool SpeaksOfMotion(string sentence)
+    {
+        ArgumentNullException.ThrowIfNull(sentence);
+        return sentence.Split(' ').Any(MotionSentence.Words.Contains);
+    }
+
     /// <summary>Makes the data set; the same options give the same files.</summary>
     /// <param name="folder">The folder to fill (--ytvos_data_root); made if it is missing.</param>
     /// <param name="options">Sizes and numbers.</param>

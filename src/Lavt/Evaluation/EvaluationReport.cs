@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Lavt.Metrics;
 
 namespace Lavt.Evaluation;
@@ -12,6 +13,10 @@ namespace Lavt.Evaluation;
 /// <param name="Precision">The share of sentences with an IoU of at least X, under <c>0.5</c> to <c>0.9</c>.</param>
 public sealed record Scores(long Sentences, double MeanIou, double OverallIou, IReadOnlyDictionary<string, double> Precision)
 {
+    /// <summary>Mean average precision from 0.5 to 0.95 by COCO's rules; null for pictures, of which it is not usual.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? MeanAveragePrecision { get; init; }
+
     /// <summary>The figures so far.</summary>
     public static Scores Of(SegmentationMeasures measures)
     {
@@ -24,7 +29,7 @@ public sealed record Scores(long Sentences, double MeanIou, double OverallIou, I
 }
 
 /// <summary>How one sentence's mask overlaps the truth.</summary>
-/// <param name="RefId">The number of the reference.</param>
+/// <param name="RefId">The number of the reference; for clips that of the sample, from 0.</param>
 /// <param name="SentenceIndex">Which of the reference's sentences, from 0.</param>
 /// <param name="Text">The sentence that was given to the model.</param>
 /// <param name="Intersection">Pixels in both masks, at <c>--img_size</c>.</param>
@@ -35,8 +40,13 @@ public sealed record Scores(long Sentences, double MeanIou, double OverallIou, I
 /// <param name="OriginalIou">Intersection over union at the picture's own size.</param>
 public sealed record SentenceResult(
     long RefId, int SentenceIndex, string Text,
-    long Intersection, long Union, double Iou,
-    long OriginalIntersection, long OriginalUnion, double OriginalIou);
+    long Intersection = 0, long Union = 0, double Iou = 0,
+    long OriginalIntersection = 0, long OriginalUnion = 0, double OriginalIou = 0)
+{
+    /// <summary>What the data set calls the sentence, such as <c>v_VIDEO_f_FRAME_i_INSTANCE</c>; null for pictures.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Name { get; init; }
+}
 
 /// <summary>All results of an evaluation; <c>--json</c> writes it.</summary>
 public sealed record EvaluationReport
@@ -46,7 +56,7 @@ public sealed record EvaluationReport
     /// <summary>The data set.</summary>
     public required string Dataset { get; init; }
 
-    /// <summary>Who cut it into splits.</summary>
+    /// <summary>Who cut it into splits; empty where there is one way.</summary>
     public required string SplitBy { get; init; }
 
     /// <summary>The split.</summary>
@@ -99,12 +109,13 @@ public sealed record EvaluationReport
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{Dataset} ({SplitBy}) {Split}: {Scores.Sentences} sentences in {Seconds:F1} s, at most {PeakMemoryMib} MiB");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{Dataset}{(SplitBy.Length > 0 ? $" ({SplitBy}) {Split}" : "")}: {Scores.Sentences} sentences in {Seconds:F1} s, at most {PeakMemoryMib} MiB");
         text.AppendLine(CultureInfo.InvariantCulture, $"{"",-16}{$"at {ImageSize} x {ImageSize}",14}{"at own size",14}");
         Row("mean IoU", scores => scores.MeanIou);
         Row("overall IoU", scores => scores.OverallIou);
         foreach (string threshold in Scores.Precision.Keys)
             Row("precision@" + threshold, scores => scores.Precision[threshold]);
+        if (Scores.MeanAveragePrecision is not null) Row("mAP 0.5:0.95", scores => scores.MeanAveragePrecision!.Value);
         return text.ToString();
 
         void Row(string name, Func<Scores, double> value) =>

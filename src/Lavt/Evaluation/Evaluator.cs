@@ -3,6 +3,7 @@ using Lavt.Data;
 using Lavt.Imaging;
 using Lavt.Metrics;
 using Lavt.Models;
+using Lavt.Nn.Parallel;
 using Lavt.Tensors;
 
 namespace Lavt.Evaluation;
@@ -24,6 +25,9 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
     private readonly Mask _prediction = new();
     private readonly Mask _originalPrediction = new();
 
+    /// <summary>The devices that share the work, each with a replica of the model; the report is that of all.</summary>
+    public CollectiveQueue Devices { get; init; } = CollectiveQueue.Single;
+
     /// <summary>Gives each object a sentence of another object of its picture.</summary>
     public bool SwapSentences { get; init; }
 
@@ -40,16 +44,18 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         long started = Stopwatch.GetTimestamp();
         SentenceSwap? swap = SwapSentences ? new SentenceSwap(dataset) : null;
         plan = swap?.Possible(plan) ?? plan;
-        var tally = new Tally();
+        plan = plan[PlanShare.Of(plan.Length, Devices.Rank, Devices.Size)];
+        var tally = new MaskTally();
         model.SetMode(training: false);
         foreach (Batch batch in ReadPastBroken(plan, tally.Broken))
         {
-            stop.ThrowIfCancellationRequested();
+            if (stop.IsCancellationRequested) break;
             swap?.Apply(batch);
             using (MemoryScope scope = MemoryScope.Begin())
                 Compare(batch, Forward(batch), swap, tally);
             Progress?.Invoke(tally.Results.Count, plan.Length);
         }
+        tally = tally.OfAll(Devices, stop);
         return new EvaluationReport
         {
             Dataset = dataset.Name,
@@ -60,8 +66,8 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
             SwappedSentences = SwapSentences,
             Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds,
             PeakMemoryMib = ProcessMemory.PeakMiB,
-            Scores = Scores.Of(tally.Measures),
-            OriginalSizeScores = Scores.Of(tally.OriginalMeasures),
+            Scores = tally.Scores,
+            OriginalSizeScores = tally.OriginalSizeScores,
             BrokenSamples = tally.Broken,
             Results = tally.Results,
         };
@@ -98,7 +104,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         return chosen.ViewAs(tensor.Shape.With(0, rows.Count));
     }
 
-    private void Compare(Batch batch, Tensor logits, SentenceSwap? swap, Tally tally)
+    private void Compare(Batch batch, Tensor logits, SentenceSwap? swap, MaskTally tally)
     {
         int plane = batch.ImageSize * batch.ImageSize;
         for (int item = 0; item < batch.Count; item++)
@@ -107,13 +113,10 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
             ReferSample sample = dataset[choice.Sample];
             string text = dataset[said.Sample].Sentences[said.Sentence].Raw;
             PredictedMask.Read(logits, item, _prediction);
-            MaskOverlap overlap = tally.Measures.Add(_prediction.Pixels, batch.Masks.Slice(item * plane, plane));
+            MaskOverlap overlap = MaskOverlap.Of(_prediction.Pixels, batch.Masks.Slice(item * plane, plane));
             Mask truth = batch.Truth(item);
             PredictedMask.Read(logits, item, truth.Rows, truth.Columns, _originalPrediction);
-            MaskOverlap original = tally.OriginalMeasures.Add(_originalPrediction.Pixels, truth.Pixels);
-            tally.Results.Add(new SentenceResult(
-                sample.RefId, choice.Sentence, text, overlap.Intersection, overlap.Union, overlap.Iou,
-                original.Intersection, original.Union, original.Iou));
+            tally.Add(new SentenceResult(sample.RefId, choice.Sentence, text), overlap, MaskOverlap.Of(_originalPrediction.Pixels, truth.Pixels));
             MaskReady?.Invoke(new EvaluatedMask(sample, choice.Sentence, _originalPrediction));
         }
     }
@@ -147,16 +150,4 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
     }
 
     private bool IsOf(DataException failure, SampleChoice choice) => dataset.PlaceOf(choice.Sample) == failure.Problem.Place;
-
-    /// <summary>What has been counted so far.</summary>
-    private sealed class Tally
-    {
-        public SegmentationMeasures Measures { get; } = new();
-
-        public SegmentationMeasures OriginalMeasures { get; } = new();
-
-        public List<SentenceResult> Results { get; } = [];
-
-        public List<string> Broken { get; } = [];
-    }
 }

@@ -27,4 +27,22 @@ internal static class PredictedMask
         mask.Reshape(rows, columns);
         Ops.BilinearMask(logits.ViewSlice(0, item, 1), rows, columns).Span<byte>().CopyTo(mask.Pixels);
     }
+
+    /// <summary>How sure the model is of a mask: the mean probability of the object over its pixels, 0 … 1; 0 if it covers none.</summary>
+    /// <param name="logits">[B, H, W, 2].</param>
+    /// <param name="item">Which of the B items.</param>
+    public static double Confidence(Tensor logits, int item)
+    {
+        int pixels = logits.Shape[1] * logits.Shape[2], covered = 0;
+        ReadOnlySpan<float> values = logits.Span<float>().Slice(item * 2 * pixels, 2 * pixels);
+        double sum = 0;
+        for (int i = 0; i < values.Length; i += 2)
+        {
+            double lead = values[i + 1] - values[i];
+            if (lead <= 0) continue;
+            sum += 1 / (1 + Math.Exp(-lead));
+            covered++;
+        }
+        return covered == 0 ? 0 : sum / covered;
+    }
 }

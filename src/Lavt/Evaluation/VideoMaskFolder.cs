@@ -25,8 +25,11 @@ public sealed class VideoMaskFolder
     public string FileOf(string video, string expression, string frame) => Path.Combine(_root, Annotations, video, expression, frame + ".png");
 
     /// <summary>The picture of a frame with its mask, for <c>--visualize</c>.</summary>
-    public string PictureOf(string video, int expression, string frame) =>
-        Path.Combine(_root, "images", video, expression.ToString(System.Globalization.CultureInfo.InvariantCulture), frame + ".png");
+    public string PictureOf(string video, int expression, string frame) => PictureOf(_root, video, expression, frame);
+
+    /// <summary>The same below a folder that is not made.</summary>
+    public static string PictureOf(string root, string video, int expression, string frame) =>
+        Path.Combine(root, "images", video, expression.ToString(System.Globalization.CultureInfo.InvariantCulture), frame + ".png");
 
     /// <summary>Writes a mask.</summary>
     /// <param name="video">The video.</param>

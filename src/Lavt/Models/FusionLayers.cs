@@ -51,6 +51,11 @@ internal sealed class FusionLayers
     /// <summary>The layers with their names, in the order of the state dict.</summary>
     public IReadOnlyList<(string Name, Module Layer)> Layers => _layers;
 
+    /// <summary>The product over channels if there is but one, with a norm behind it; otherwise null.</summary>
+    public Linear? OnlyProduct => _end.IsNorm && _plan is { Joined: null, Chains: [{ Residual: false, Convolutions: [{ Gate: null } only] }] }
+        ? _convolutions[only].Layer as Linear
+        : null;
+
     /// <summary>The layer of a convolution: a matrix product over tokens where the kernel is a point.</summary>
     public static Module Layer(FusionConvolution convolution, int input, int output, RandomSource random) => convolution.Kernel.Count == 1
         ? new Linear(input, output, random, kernelAxes: convolution.Axes)
@@ -63,6 +68,9 @@ internal sealed class FusionLayers
         Tensor y = ((Conv3d)layer).Forward(map.AsClips(), activation);
         return Ops.Reshape(y, map.Tokens.Shape.With(-1, y.Shape[-1]));
     }
+
+    /// <summary>The norm behind <see cref="OnlyProduct"/>: [B, T·H·W, C] to the same.</summary>
+    public Tensor NormaliseProduct(Tensor product) => Normalised(product, _convolutions[_plan.Chains[0].Convolutions[0]].Norm);
 
     /// <summary>[B, T·H·W, C] to the same.</summary>
     public Tensor Forward(FeatureMap map)

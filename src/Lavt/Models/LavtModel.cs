@@ -69,12 +69,17 @@ public sealed class LavtModel : Module
     /// <param name="mask">1 for words, 0 for padding: [B, L].</param>
     public Tensor Forward(PwamVisuals prefix, int height, int width, Tensor language, Tensor mask)
     {
+        using MemoryScope scope = MemoryScope.Begin();
+        return scope.Return(Decode(Features(prefix, language, mask), height, width));
+    }
+
+    /// <summary>The stages' maps that the decoder reads, stage 1 first; null for a stage that gives none. Parameters as for <see cref="Forward(PwamVisuals, int, int, Tensor, Tensor)"/>.</summary>
+    public FeatureMap?[] Features(PwamVisuals prefix, Tensor language, Tensor mask)
+    {
         ArgumentNullException.ThrowIfNull(prefix);
         ArgumentNullException.ThrowIfNull(mask);
-        using MemoryScope scope = MemoryScope.Begin();
         int repeats = prefix.Map.Tokens.Shape[0] / mask.Shape[0];
-        FeatureMap?[] maps = Backbone.Forward(prefix, ForEachFrame(language, repeats), ForEachFrame(mask, repeats));
-        return scope.Return(Decode(maps, height, width));
+        return Backbone.Forward(prefix, ForEachFrame(language, repeats), ForEachFrame(mask, repeats));
     }
 
     /// <summary>The decoder's logits for the stages' maps, resized to the frames: [B·T, height, width, 2].</summary>

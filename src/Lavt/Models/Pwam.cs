@@ -90,6 +90,10 @@ public sealed class Pwam : Module
         Tensor words = Ops.Reshape(mask, [mask.Shape[0], mask.Shape[1], 1]);
         Tensor key = Ops.Multiply(stream.Key!.Forward(language), words);
         Tensor value = Ops.Multiply(stream.Value!.Forward(language), words);
+        // A product with a mixture of words is the same mixture of their products, for its weights sum to 1: that spares a
+        // product per token.
+        if (_heads == 1 && stream.Output!.OnlyProduct is { } product)
+            return scope.Return(stream.Output.NormaliseProduct(Ops.WordAttention(query, key, product.Forward(value), mask, _heads, _scale)));
         return scope.Return(stream.Output!.Forward(map with { Tokens = Ops.WordAttention(query, key, value, mask, _heads, _scale) }));
     }
 

@@ -39,6 +39,12 @@ public sealed record DataOptions
     /// <summary><c>--clip_length</c>: frames of an evaluation clip of A2D.</summary>
     public int ClipLength { get; init; } = 8;
 
+    /// <summary><c>--sliding_window</c>: frames of a video that a video model sees together; 0 for all of them.</summary>
+    public int SlidingWindow { get; init; }
+
+    /// <summary>Whether <see cref="Dataset"/> is one of clips.</summary>
+    public bool IsOfClips => Dataset is not (DatasetKind.RefCoco or DatasetKind.RefCocoPlus or DatasetKind.RefCocoG);
+
     /// <summary><c>--not_consecutive</c>: evaluation clips of A2D are drawn as in training.</summary>
     public bool NotConsecutive { get; init; }
 

@@ -1,5 +1,3 @@
-using Lavt.Tensors;
-
 namespace Lavt.Options;
 
 /// <summary>All flags of <c>lavt-train</c>, <c>lavt-eval</c> and <c>lavt</c>, with the published parsers' names and defaults.</summary>
@@ -46,6 +44,8 @@ public static class LavtFlags
             o => o.Workers, (o, v) => o with { Workers = v }, least: 0)
         .Integer("--num_frames", "Frames of a training clip.", o => o.Frames, (o, v) => o with { Frames = v })
         .Integer("--clip_length", "Frames of an evaluation clip of A2D.", o => o.ClipLength, (o, v) => o with { ClipLength = v })
+        .Integer("--sliding_window", "Frames of a video that a video model sees together; 0 for the whole video at once, which is exact.",
+            o => o.SlidingWindow, (o, v) => o with { SlidingWindow = v }, least: 0)
         .Switch("--not_consecutive", "Draw evaluation clips of A2D as in training.",
             o => o.NotConsecutive, (o, v) => o with { NotConsecutive = v })
         .Switch("--sample_3", "Evaluate three frames of each clip of JHMDB-Sentences.", o => o.ThreeFrames, (o, v) => o with { ThreeFrames = v })
@@ -57,7 +57,7 @@ public static class LavtFlags
             o => o.CombinedImagesAsClips, (o, v) => o with { CombinedImagesAsClips = v });
 
     private static FlagTable<WeightOptions> Weights() => new FlagTable<WeightOptions>()
-        .Text("--resume", "FILE", "Checkpoint to evaluate, or to go on training from.", o => o.Resume, (o, v) => o with { Resume = v })
+        .Text("--resume", "FILE", "Checkpoint to evaluate, or to go on training from; auto: the run's last one, if there is one.", o => o.Resume, (o, v) => o with { Resume = v })
         .Text("--ck_bert", "DIR", "Folder with BERT's weights; none starts from random ones.", o => o.Bert, (o, v) => o with { Bert = v })
         .Text("--pretrained_swin_weights", "FILE", "Swin weights to start from.", o => o.PretrainedSwin, (o, v) => o with { PretrainedSwin = v })
         .Text("--pretrained2d_lavt_weights", "FILE", "Weights of a picture model for a video model to start from.",
@@ -72,7 +72,7 @@ public static class LavtFlags
         .Text("--model_id", "NAME", "Name of the run; logs go to models/NAME.", o => o.ModelId, (o, v) => o with { ModelId = v })
         .Text("--output-dir", "DIR", "Folder of the checkpoints.", o => o.OutputFolder, (o, v) => o with { OutputFolder = v })
         .Integer("--epochs", "Epochs in all.", o => o.Epochs, (o, v) => o with { Epochs = v })
-        .Integer("--batch-size -b", "Samples of a batch.", o => o.BatchSize, (o, v) => o with { BatchSize = v })
+        .Integer("--batch-size -b", "Samples of a batch, on each device.", o => o.BatchSize, (o, v) => o with { BatchSize = v })
         .Integer("--accumulate", "Batches per step of the optimizer.", o => o.Accumulate, (o, v) => o with { Accumulate = v })
         .Number("--lr", "Learning rate at the start.", o => o.LearningRate, (o, v) => o with { LearningRate = v })
         .Switch("--fix_lr", "Keep the learning rate.", o => o.FixedLearningRate, (o, v) => o with { FixedLearningRate = v })
@@ -90,6 +90,7 @@ public static class LavtFlags
             o => o.BoundaryRate, (o, v) => o with { BoundaryRate = v })
         .Number("--loss_dice_rate", "Weight of the Dice part.", o => o.DiceRate, (o, v) => o with { DiceRate = v })
         .Switch("--use_amp", "Mixed precision.", o => o.MixedPrecision, (o, v) => o with { MixedPrecision = v })
+        .Switch("--shard-optimizer", "Divide the optimizer's state among the devices.", o => o.ShardOptimizer, (o, v) => o with { ShardOptimizer = v })
         .Integer("--print-freq", "Steps between two lines of the log.", o => o.PrintEvery, (o, v) => o with { PrintEvery = v })
         .Integer("--val-freq", "Epochs between two evaluations on the validation split.",
             o => o.ValidateEvery, (o, v) => o with { ValidateEvery = v })
@@ -111,7 +112,8 @@ public static class LavtFlags
         .Text("--zip", "FILE", "Write the masks of Refer-YouTube-VOS as its competition takes them.", o => o.ZipFile, (o, v) => o with { ZipFile = v });
 
     private static FlagTable<MachineOptions> Machine() => new FlagTable<MachineOptions>()
-        .Text("--device", "cpu", "Where to compute.", o => o.Device.ToString(), (o, v) => o with { Device = Device.Parse(v) })
+        .Text("--device", "cpu", "Where to compute; several, such as cpu:0,cpu:1, share every batch.",
+            o => o.DeviceNames, (o, v) => o with { DeviceNames = string.Join(',', MachineOptions.ParseDevices(v)) })
         .Integer("--threads", "Threads that compute; one per core when not given.", o => o.Threads, (o, v) => o with { Threads = v })
         .Choice("--precision", "Type of the arithmetic: bf16 rounds the inputs of linear layers, for inference.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32), ("bf16", Precision.BFloat16));
 }

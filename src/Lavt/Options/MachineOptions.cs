@@ -6,8 +6,14 @@ namespace Lavt.Options;
 /// <summary>What the work runs on.</summary>
 public sealed record MachineOptions
 {
-    /// <summary><c>--device</c>.</summary>
-    public Device Device { get; init; } = Device.Cpu;
+    /// <summary><c>--device</c>: where to compute, as <see cref="ParseDevices"/> reads it; several devices share every batch.</summary>
+    public string DeviceNames { get; init; } = "cpu";
+
+    /// <summary>The devices of <see cref="DeviceNames"/>.</summary>
+    public IReadOnlyList<Device> Devices => ParseDevices(DeviceNames);
+
+    /// <summary>The first of <see cref="Devices"/>.</summary>
+    public Device Device => Devices[0];
 
     /// <summary><c>--threads</c>: threads that compute; null for one per core.</summary>
     public int? Threads { get; init; }
@@ -20,6 +26,17 @@ public sealed record MachineOptions
     /// otherwise F32.
     /// </summary>
     public DType Products => Precision == Precision.BFloat16 && Bf16Gemm.Missing is null ? DType.BF16 : DType.F32;
+
+    /// <summary>Reads a list such as <c>cpu:0,cpu:1</c>.</summary>
+    /// <exception cref="FormatException">The text names no device, one twice, or devices of several kinds.</exception>
+    public static IReadOnlyList<Device> ParseDevices(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Device[] devices = [.. text.Split(',').Select(Device.Parse)];
+        if (devices.Distinct().Count() < devices.Length || devices.Any(device => device.Kind != devices[0].Kind))
+            throw new FormatException($"'{text}' must name different devices of one kind, such as cpu:0,cpu:1");
+        return devices;
+    }
 
     /// <summary>Stops a training that asks for a precision in which there are no gradients.</summary>
     /// <exception cref="OptionException"><see cref="Precision"/> is not float32.</exception>

@@ -48,6 +48,9 @@ public sealed record TrainingOptions
     /// <summary><c>--use_amp</c>: mixed precision.</summary>
     public bool MixedPrecision { get; init; }
 
+    /// <summary><c>--shard-optimizer</c>: divide the optimizer's state among the devices.</summary>
+    public bool ShardOptimizer { get; init; }
+
     /// <summary><c>--print-freq</c>: steps between two lines of the log.</summary>
     public int PrintEvery { get; init; } = 10;
 

@@ -3,7 +3,10 @@ namespace Lavt.Options;
 /// <summary>Where weights come from.</summary>
 public sealed record WeightOptions
 {
-    /// <summary><c>--resume</c>: a checkpoint to evaluate, or to go on training from.</summary>
+    /// <summary>The value of <c>--resume</c> that goes on from the run's last checkpoint if there is one, and otherwise starts anew.</summary>
+    public const string Auto = "auto";
+
+    /// <summary><c>--resume</c>: a checkpoint to evaluate, or to go on training from; or <see cref="Auto"/>.</summary>
     public string Resume { get; init; } = "";
 
     /// <summary>The value of <c>--ck_bert</c> that starts BERT from random weights.</summary>

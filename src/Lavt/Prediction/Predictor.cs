@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Lavt.Data;
+using Lavt.Data.Clips;
 using Lavt.Evaluation;
 using Lavt.Imaging;
 using Lavt.Models;
@@ -19,12 +20,13 @@ public sealed record SentencePrediction(string Text, Mask Mask, double Seconds)
     public double Coverage => (double)Mask.Area() / ((long)Mask.Rows * Mask.Columns);
 }
 
-/// <summary>Finds what sentences mean in pictures, with the weights of a checkpoint.</summary>
+/// <summary>Finds what sentences mean in pictures and videos, with the weights of a checkpoint.</summary>
 public sealed class Predictor
 {
     private readonly LavtModel _model;
     private readonly BertTokenizer _tokenizer;
     private readonly PictureTransform _transform = new();
+    private readonly BilinearResizer _resizer = new();
 
     /// <summary>Loads the checkpoint that <c>--resume</c> names, and the vocabulary.</summary>
     /// <exception cref="OptionException">No checkpoint was named.</exception>
@@ -46,10 +48,48 @@ public sealed class Predictor
         ArgumentNullException.ThrowIfNull(picture);
         ArgumentNullException.ThrowIfNull(sentences);
         using MemoryScope scope = MemoryScope.Begin();
-        Tensor input = Tensor.Empty([1, 3, ImageSize, ImageSize]);
+        Tensor input = Tensor.Empty([1, 1, 3, ImageSize, ImageSize]);
         _transform.Apply(picture, ImageSize, input.Span<float>());
         PwamVisuals prefix = _model.Prefix(input);
         return [.. sentences.Select(sentence => Predict(picture, prefix, sentence))];
+    }
+
+    /// <summary>
+    /// The masks of each sentence in every frame of a video. A video model sees <paramref name="window"/> frames together, and no
+    /// more than those of two windows are held; a picture model sees one at a time.
+    /// </summary>
+    /// <param name="frames">The frames in the order of time; each is used before the next one is asked for.</param>
+    /// <param name="sentences">The sentences.</param>
+    /// <param name="window">Frames of a window; 0 for the whole video.</param>
+    /// <param name="ready">Gets the number of the sentence, that of the frame, and the mask, which is filled anew for the next frame; frames come in the order of time.</param>
+    /// <param name="stop">Asks for a stop.</param>
+    /// <exception cref="OperationCanceledException">A stop was asked for.</exception>
+    public void Predict(IEnumerable<Picture> frames, IReadOnlyList<string> sentences, int window, Action<int, int, Mask> ready, CancellationToken stop = default)
+    {
+        ArgumentNullException.ThrowIfNull(frames);
+        ArgumentNullException.ThrowIfNull(sentences);
+        ArgumentNullException.ThrowIfNull(ready);
+        using MemoryScope scope = MemoryScope.Begin();
+        var pass = new SentencePass(_model, ImageSize, [.. sentences.Select(sentence => _tokenizer.Encode(sentence, ClipShape.MaxTokens))]);
+        Mask found = new();
+        foreach (FrameWindow<SquareFrame> part in FrameWindows.Cut(frames.Select(Square), pass.WindowOf(window)))
+        {
+            pass.Run([.. part.Frames.Select(frame => frame.Pixels)], stop, (sentence, logits) =>
+            {
+                for (int i = part.Seen; i < part.Frames.Count; i++)
+                {
+                    PredictedMask.Read(logits, i, part.Frames[i].Rows, part.Frames[i].Columns, found);
+                    ready(sentence, part.First + i, found);
+                }
+            });
+        }
+    }
+
+    private SquareFrame Square(Picture picture)
+    {
+        Picture square = new(ImageSize, ImageSize);
+        _resizer.Run(picture, square);
+        return new SquareFrame(square.Pixels.ToArray(), picture.Rows, picture.Columns);
     }
 
     private SentencePrediction Predict(Picture picture, PwamVisuals prefix, string sentence)
@@ -66,4 +106,6 @@ public sealed class Predictor
         PredictedMask.Read(logits, 0, picture.Rows, picture.Columns, found);
         return new SentencePrediction(sentence, found, Stopwatch.GetElapsedTime(started).TotalSeconds);
     }
+
+    private readonly record struct SquareFrame(byte[] Pixels, int Rows, int Columns);
 }

@@ -1,31 +1,31 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Evaluation;
 using Lavt.Losses;
 using Lavt.Models;
 using Lavt.Nn;
+using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Tensors;
-using Lavt.Text;
 using Lavt.Weights;
 
 namespace Lavt.Training;
 
 /// <summary>
-/// Trains a model: epochs over a random sentence of each object, an evaluation of the validation split and a checkpoint
-/// after each. A run that was stopped goes on from its checkpoint with the same bits as one that was not.
+/// Trains a model: epochs over pictures or clips, an evaluation of the validation split and a checkpoint after each. A run that was stopped goes on from its checkpoint with the same bits as one that was not.
 /// </summary>
 public sealed class Trainer
 {
     private readonly LavtOptions _options;
     private readonly ITrainingObserver _observer;
     private readonly RunFiles _files;
-    private readonly ReferDataset _training;
-    private readonly ReferDataset _validation;
-    private readonly BatchLoader _loader;
+    private readonly ITrainingData _data;
     private readonly LavtModel _model;
+    private readonly CollectiveQueue _devices;
+    private readonly DataParallel _parallel;
     private readonly AdamW _optimizer;
     private readonly PolynomialSchedule _schedule;
     private readonly int _stepsPerEpoch;
@@ -37,26 +37,27 @@ public sealed class Trainer
     /// <param name="options">The command line.</param>
     /// <param name="observer">Is told what happens.</param>
     /// <param name="logRoot">The folder in which the run gets one for its logs.</param>
+    /// <param name="devices">The devices that share every batch; each has a trainer, and the first one writes files and is heard. One device if not given.</param>
     /// <exception cref="OptionException">A flag is wrong.</exception>
     /// <exception cref="DataException">The data set is missing or broken.</exception>
     /// <exception cref="Nn.Weights.WeightFileException">A weight file is missing or broken, or does not fit.</exception>
-    public Trainer(LavtOptions options, ITrainingObserver observer, string logRoot = "models")
+    public Trainer(LavtOptions options, ITrainingObserver observer, string logRoot = "models", CollectiveQueue? devices = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Machine.RequireTrainable();
         TrainingOptions training = options.Training;
+        _devices = devices ?? CollectiveQueue.Single;
         _observer = observer;
-        ReferDatasets.RequirePictures(options);
+        _files = new RunFiles(training, logRoot);
+        if (options.Weights.Resume == WeightOptions.Auto)
+            options = options with { Weights = options.Weights with { Resume = File.Exists(_files.Last) ? _files.Last : "" } };
         using MemoryScope scope = MemoryScope.Begin();
         LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? LavtCheckpoint.Read(TrainedModel.Existing(options.Weights.Resume), withOptimizer: true) : null;
         _model = checkpoint is null ? ModelStart.New(options) : ModelStart.Resume(checkpoint, options);
         _options = options with { Model = _model.Options };
 
-        BertTokenizer tokenizer = ReferDatasets.LoadTokenizer(options.Data, _model.Options.Bert);
-        _training = ReferDatasets.Open(options.Data, "train", tokenizer);
-        _validation = ReferDatasets.Open(options.Data, "val", tokenizer);
-        _loader = new BatchLoader(_training, training.BatchSize, options.Data.Workers);
-        _stepsPerEpoch = StepsPerEpoch(Math.Min(_training.Count, training.LimitTrain ?? int.MaxValue));
+        _data = TrainingData.Open(_options, ReferDatasets.LoadTokenizer(options.Data, _model.Options.Bert), _devices);
+        _stepsPerEpoch = StepsPerEpoch(_data.Count);
 
         _schedule = new PolynomialSchedule(training.LearningRate, (long)training.Epochs * _stepsPerEpoch, training.FixedLearningRate ? 0 : 0.9);
         _optimizer = new AdamW(
@@ -64,11 +65,17 @@ public sealed class Trainer
         ParameterGroups.Freeze(_model, _optimizer);
         _position = checkpoint is null ? new TrainingPosition() : TrainingCheckpoint.Restore(checkpoint, _optimizer);
         _firstStep = _position.Step;
-        _files = new RunFiles(training, logRoot);
+        RequireOnePosition();
+        DataParallel.ShareState(_devices, _model);
+        if (_model.Options.Model == ModelKind.Lavt)
+            DataParallel.ShareState(_devices, _model.TextEncoder);
+        _parallel = new DataParallel(_devices, _optimizer, training.ShardOptimizer);
     }
 
     /// <summary>The files that the run writes.</summary>
     public RunFiles Files => _files;
+
+    private bool IsFirst => _devices.Rank == 0;
 
     private ulong Seed => (ulong)_options.Training.Seed;
 
@@ -79,8 +86,9 @@ public sealed class Trainer
     /// <exception cref="IOException">A checkpoint could not be written; the one before is whole.</exception>
     public TrainingResult Run(CancellationToken stop)
     {
-        _files.RemoveLeftovers();
-        using var log = new TrainingLog(_files.LogFolder, _position.Step);
+        if (IsFirst)
+            _files.RemoveLeftovers();
+        using TrainingLog? log = IsFirst ? new TrainingLog(_files.LogFolder, _position.Step) : null;
         Introduce(log);
         Generator.Current = new RandomSource(DropoutSeed(Seed), _position.NextRandom);
         _running.Start();
@@ -101,9 +109,9 @@ public sealed class Trainer
         return Result(isFinished: true);
     }
 
-    private TrainingResult Stop(TrainingLog log)
+    private TrainingResult Stop(TrainingLog? log)
     {
-        Save(_files.Last);
+        _parallel.Save(() => Save(_files.Last));
         Say(log, $"stopped at step {_position.Step}; go on with --resume {_files.Last}");
         return Result(isFinished: false);
     }
@@ -111,10 +119,10 @@ public sealed class Trainer
     private int StepsPerEpoch(int samples)
     {
         TrainingOptions training = _options.Training;
-        int steps = _loader.BatchCount(samples, dropLast: true) / training.Accumulate;
+        int steps = samples / (training.BatchSize * _devices.Size) / training.Accumulate;
         return steps > 0
             ? steps
-            : throw new OptionException("--batch-size", $"{training.Accumulate} x {training.BatchSize} samples per step are more than the {samples} of the split; lower --batch-size or --accumulate");
+            : throw new OptionException("--batch-size", $"{training.Accumulate} x {training.BatchSize * _devices.Size} samples per step are more than the {samples} of the split; lower --batch-size or --accumulate");
     }
 
     /// <summary>Keeps these numbers apart from those that made the weights.</summary>
@@ -123,14 +131,13 @@ public sealed class Trainer
     private TrainingResult Result(bool isFinished) => new(isFinished, _files.Last, _files.Best, _position.BestOverallIou);
 
     /// <summary>Makes the steps that the epoch still lacks; false if a stop was asked for.</summary>
-    private bool TrainEpoch(TrainingLog log, CancellationToken stop)
+    private bool TrainEpoch(TrainingLog? log, CancellationToken stop)
     {
         _model.SetMode(training: true);
-        SampleChoice[] plan = Limited(_training.TrainingPlan(Seed, _position.Epoch), _options.Training.LimitTrain);
-        using IEnumerator<Batch> batches = _loader.Read(plan, dropLast: true, _position.Batch).GetEnumerator();
+        using IEnumerator<Func<TrainingTensors>> batches = _data.Read(Seed, _position.Epoch, _position.Batch).GetEnumerator();
         while (_position.Batch < BatchesPerEpoch)
         {
-            if (stop.IsCancellationRequested)
+            if (_devices.Any(stop.IsCancellationRequested))
                 return false;
             StepRecord step = Step(batches);
             _position = _position with
@@ -139,30 +146,27 @@ public sealed class Trainer
                 Step = step.Step,
                 NextRandom = Generator.Current.Next,
             };
-            log.Add(step);
+            log?.Add(step);
             Report(log, step);
         }
         return true;
     }
 
-    private StepRecord Step(IEnumerator<Batch> batches)
+    private StepRecord Step(IEnumerator<Func<TrainingTensors>> batches)
     {
         long started = Stopwatch.GetTimestamp(), waited = 0;
-        double loss = 0;
         _optimizer.LearningRate = _schedule.Rate(_position.Step);
-        for (int i = 0; i < _options.Training.Accumulate; i++)
+        double loss = _parallel.AddGradients(_options.Training.Accumulate, _options.Training.BatchSize, _ =>
         {
             long before = Stopwatch.GetTimestamp();
-            batches.MoveNext();
+            Func<TrainingTensors> read = Next(batches);
             waited += Stopwatch.GetTimestamp() - before;
-            loss += AddGradients(batches.Current) / _options.Training.Accumulate;
-        }
+            return LossOf(read());
+        });
         long step = _position.Step + 1;
         if (!double.IsFinite(loss))
             throw new DivergedException(step, loss, File.Exists(_files.Last) ? _files.Last : null);
-        _optimizer.Step();
-        _model.ClearGradients();
-        _model.TextEncoder.ClearGradients();
+        _parallel.Step();
         return new StepRecord
         {
             Step = step,
@@ -175,53 +179,72 @@ public sealed class Trainer
         };
     }
 
-    /// <summary>Forward and backward pass of one batch; returns its loss.</summary>
-    private double AddGradients(Batch batch)
+    /// <summary>The next part of a step. What one device cannot read stops all, with the same message.</summary>
+    private Func<TrainingTensors> Next(IEnumerator<Func<TrainingTensors>> batches)
     {
-        using MemoryScope scope = MemoryScope.Begin();
-        using Tape tape = Tape.Begin();
-        Tensor mask = BatchTensors.TokenMask(batch);
-        Tensor language = _model.TextEncoder.Forward(BatchTensors.TokenIds(batch), mask);
-        Tensor logits = _model.Forward(BatchTensors.Pictures(batch), language, mask);
-        Tensor loss = SegmentationLoss.Compute(_options.Training, logits, BatchTensors.Masks(batch));
-        double value = loss.Item<float>();
-        tape.Backward(_options.Training.Accumulate == 1 ? loss : Ops.Scale(loss, 1.0 / _options.Training.Accumulate));
-        return value;
+        DataException? failure = null;
+        try
+        {
+            batches.MoveNext();
+        }
+        catch (DataException error)
+        {
+            failure = error;
+        }
+        if (!_devices.Any(failure is not null))
+            return batches.Current;
+        IEnumerable<byte[]> failures = _devices.Gather(JsonSerializer.SerializeToUtf8Bytes(failure?.Problem));
+        throw failure ?? new DataException(failures.Select(bytes => JsonSerializer.Deserialize<DataProblem>(bytes)).First(problem => problem is not null)!, DataException.VerifyAdvice);
+    }
+
+    private WeightedLoss LossOf(TrainingTensors batch)
+    {
+        Tensor logits = _model.Forward(batch.Pictures, _model.TextEncoder.Forward(batch.TokenIds, batch.TokenMask), batch.TokenMask);
+        if (batch.AnnotatedRows is { } rows) logits = Ops.Gather(logits, rows);
+        return new WeightedLoss(SegmentationLoss.Compute(_options.Training, logits, batch.Masks), SegmentationLoss.Weight(_options.Training, batch.Masks));
+    }
+
+    /// <summary>All devices must have found the same checkpoint.</summary>
+    private void RequireOnePosition()
+    {
+        long[] steps = [.. _devices.Gather(BitConverter.GetBytes(_position.Step)).Select(bytes => BitConverter.ToInt64(bytes))];
+        if (steps.Any(step => step != steps[0]))
+            throw new OptionException("--resume", $"the devices found checkpoints of different steps ({string.Join(", ", steps)}); --output-dir must be a folder that all hosts share");
     }
 
     /// <summary>Evaluates and saves; false if a stop was asked for, then the epoch counts as not finished.</summary>
-    private bool FinishEpoch(TrainingLog log, CancellationToken stop)
+    private bool FinishEpoch(TrainingLog? log, CancellationToken stop)
     {
         int epoch = _position.Epoch;
         bool isBest = false;
         double best = _position.BestOverallIou;
-        if ((epoch + 1) % _options.Training.ValidateEvery == 0 || epoch + 1 == _options.Training.Epochs)
+        bool isDue = (epoch + 1) % _options.Training.ValidateEvery == 0 || epoch + 1 == _options.Training.Epochs;
+        if (isDue && _data.CanValidate)
         {
-            if (Validate(stop) is not { } report)
+            if (Validate(stop) is not { } result)
                 return false;
-            isBest = report.Scores.OverallIou > best;
-            best = Math.Max(best, report.Scores.OverallIou);
-            Log(log, epoch, report, isBest);
+            isBest = result.OverallIou > best;
+            best = Math.Max(best, result.OverallIou);
+            Log(log, epoch, result, isBest);
         }
         _position = _position with { Epoch = epoch + 1, Batch = 0, BestOverallIou = best };
         string file = _files.OfEpoch(epoch);
-        Save(file);
-        RunFiles.Link(file, _files.Last);
-        if (isBest)
-            RunFiles.Link(file, _files.Best);
-        _files.Prune();
+        _parallel.Save(() =>
+        {
+            Save(file);
+            RunFiles.Link(file, _files.Last);
+            if (isBest)
+                RunFiles.Link(file, _files.Best);
+            _files.Prune();
+        });
         return true;
     }
 
-    private EvaluationReport? Validate(CancellationToken stop)
+    private ValidationResult? Validate(CancellationToken stop)
     {
-        var evaluator = new Evaluator(_model, _validation, _options.Training.BatchSize, _options.Data.Workers)
-        {
-            Progress = (done, total) => _observer.Progress(new TrainingProgress("validation", done, total, null, null)),
-        };
         try
         {
-            return evaluator.Run(Limited(_validation.EvaluationPlan(), _options.Training.LimitValidation), stop);
+            return _data.Validate(_model, ReportValidation, stop);
         }
         catch (OperationCanceledException)
         {
@@ -229,53 +252,60 @@ public sealed class Trainer
         }
     }
 
+    private void ReportValidation(int done, int total)
+    {
+        if (IsFirst)
+            _observer.Progress(new TrainingProgress("validation", done, total, null, null));
+    }
+
     private void Save(string file) => TrainingCheckpoint.Save(file, _model, _optimizer, _position, _options);
 
-    /// <summary>The items of the first samples.</summary>
-    private static SampleChoice[] Limited(SampleChoice[] plan, int? samples) =>
-        samples is { } limit ? [.. plan.Where(choice => choice.Sample < limit)] : plan;
-
-    private void Introduce(TrainingLog log)
+    private void Introduce(TrainingLog? log)
     {
         long parameters = _optimizer.Parameters.Sum(parameter => parameter.Value.Count);
-        Say(log, $"{_training.Data.Dataset} ({_training.Data.SplitBy}): {_training.Count} objects to train on, {_validation.Count} to validate on");
+        Say(log, _data.Description + (_devices.Size > 1 ? $", on {_devices.Size} devices" : ""));
         Say(log, string.Create(CultureInfo.InvariantCulture, $"{parameters / 1e6:F1} million parameters are trained, {_options.Training.Epochs} epochs of {_stepsPerEpoch} steps"));
         if (_position.Step > 0)
             Say(log, $"going on behind step {_position.Step} of {_options.Weights.Resume}");
     }
 
-    private void Report(TrainingLog log, StepRecord step)
+    private void Report(TrainingLog? log, StepRecord step)
     {
         long total = (long)_options.Training.Epochs * _stepsPerEpoch;
         TimeSpan remaining = _running.Elapsed / (step.Step - _firstStep) * (total - step.Step);
         int inEpoch = _position.Batch / _options.Training.Accumulate;
         string stage = $"epoch {step.Epoch + 1}/{_options.Training.Epochs}";
-        _observer.Progress(new TrainingProgress(stage, inEpoch, _stepsPerEpoch, step.Loss, remaining));
+        if (IsFirst)
+            _observer.Progress(new TrainingProgress(stage, inEpoch, _stepsPerEpoch, step.Loss, remaining));
         if (step.Step % _options.Training.PrintEvery != 0)
             return;
         Say(log, string.Create(CultureInfo.InvariantCulture,
             $"{stage}  step {inEpoch}/{_stepsPerEpoch}  loss {step.Loss:F4}  lr {step.LearningRate:0.###E+0}  {step.Seconds:F2} s  data {step.DataSeconds:F2} s  {step.MemoryMib} MiB  eta {remaining:d\\.hh\\:mm\\:ss}"));
     }
 
-    private void Log(TrainingLog log, int epoch, EvaluationReport report, bool isBest)
+    private void Log(TrainingLog? log, int epoch, ValidationResult result, bool isBest)
     {
-        foreach (string broken in report.BrokenSamples)
+        foreach (string broken in result.BrokenSamples)
             Say(log, "left out: " + broken);
+        string video = result.JAndF is { } score ? string.Create(CultureInfo.InvariantCulture, $"  J&F {score:F2}") : "";
         Say(log, string.Create(CultureInfo.InvariantCulture,
-            $"epoch {epoch + 1}  val mean IoU {report.Scores.MeanIou:F2}  overall IoU {report.Scores.OverallIou:F2}{(isBest ? "  best so far" : "")}  {report.Seconds:F1} s"));
-        log.Add(new ValidationRecord
+            $"epoch {epoch + 1}  val mean IoU {result.MeanIou:F2}  overall IoU {result.OverallIou:F2}{video}{(isBest ? "  best so far" : "")}  {result.Seconds:F1} s"));
+        log?.Add(new ValidationRecord
         {
             Step = _position.Step,
             Epoch = epoch,
-            Sentences = report.Results.Count,
-            MeanIou = report.Scores.MeanIou,
-            OverallIou = report.Scores.OverallIou,
+            Sentences = result.Sentences,
+            MeanIou = result.MeanIou,
+            OverallIou = result.OverallIou,
+            JAndF = result.JAndF,
             IsBest = isBest,
         });
     }
 
-    private void Say(TrainingLog log, string line)
+    private void Say(TrainingLog? log, string line)
     {
+        if (log is null)
+            return;
         log.Add(line);
         _observer.Line(line);
     }

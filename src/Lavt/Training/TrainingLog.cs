@@ -47,6 +47,9 @@ public sealed record ValidationRecord
     /// <summary>Overall IoU in percent.</summary>
     public required double OverallIou { get; init; }
 
+    /// <summary>J&amp;F of videos in percent; null elsewhere.</summary>
+    public double? JAndF { get; init; }
+
     /// <summary>Whether this is the best overall IoU so far.</summary>
     public required bool IsBest { get; init; }
 }
@@ -60,6 +63,7 @@ public sealed class TrainingLog : IDisposable
     private static readonly JsonSerializerOptions s_json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         // A diverged loss is worth a line, too.
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
@@ -102,6 +106,7 @@ public sealed class TrainingLog : IDisposable
         _validation.WriteLine(JsonSerializer.Serialize(validation, s_json));
         _events.Scalar("val/mean_iou", validation.MeanIou, validation.Step);
         _events.Scalar("val/overall_iou", validation.OverallIou, validation.Step);
+        if (validation.JAndF is { } score) _events.Scalar("val/j_and_f", score, validation.Step);
         Flush();
     }
 

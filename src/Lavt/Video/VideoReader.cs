@@ -21,6 +21,25 @@ public sealed class VideoReader : IDisposable
     private readonly BufferedStream _stream;
     private bool _isFirst = true;
 
+    /// <summary>The version of ffmpeg, as it tells it; null where it is not installed.</summary>
+    public static string? DecoderVersion
+    {
+        get
+        {
+            try
+            {
+                using Ffmpeg ffmpeg = Ffmpeg.Start(["-version"], quiet: false);
+                using StreamReader reader = new(ffmpeg.Output);
+                string[] words = (reader.ReadToEnd().Split('\n')[0]).Split(' ');
+                return words is ["ffmpeg", "version", { } version, ..] ? version : "unknown";
+            }
+            catch (MissingProgramException)
+            {
+                return null;
+            }
+        }
+    }
+
     /// <summary>Starts to decode a file.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="PictureException">There is no such file.</exception>

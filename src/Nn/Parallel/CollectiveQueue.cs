@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
+using Lavt.Tensors;
 
 namespace Lavt.Nn.Parallel;
 
@@ -36,6 +37,9 @@ public sealed unsafe class CollectiveQueue : IDisposable
         (Rank, Size) = (_communicator.Rank, _communicator.Size);
     }
 
+    /// <summary>A group of one, for whoever is given no other.</summary>
+    public static CollectiveQueue Single { get; } = new();
+
     /// <summary>The number of this member, from 0.</summary>
     public int Rank { get; }
 
@@ -63,11 +67,25 @@ public sealed unsafe class CollectiveQueue : IDisposable
         }
     }
 
-    /// <summary>Replaces memory by that of member <paramref name="root"/>.</summary>
-    /// <exception cref="CommunicationException">Another member failed.</exception>
-    public void Broadcast(nint address, long bytes, int root)
+    /// <summary>Starts to replace a contiguous tensor's numbers by those of member <paramref name="root"/>.</summary>
+    public Operation Broadcast(Tensor tensor, int root)
     {
-        if (Size > 1) Start(communicator => communicator.Broadcast((void*)address, bytes, root)).Wait();
+        ArgumentNullException.ThrowIfNull(tensor);
+        (nint address, long bytes) = (AddressOf(tensor), tensor.Count * tensor.DType.Size());
+        return Start(communicator => communicator.Broadcast((void*)address, bytes, root));
+    }
+
+    /// <summary>Starts to replace a contiguous tensor's numbers, F32 or F64, by their sums over all members.</summary>
+    public Operation Sum(Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        (nint address, long count) = (AddressOf(tensor), tensor.Count);
+        return tensor.DType switch
+        {
+            DType.F32 => Start(communicator => communicator.Sum((float*)address, count)),
+            DType.F64 => Start(communicator => communicator.Sum((double*)address, count)),
+            _ => throw new ArgumentException($"sums over devices are made of F32 or F64, got {tensor}", nameof(tensor)),
+        };
     }
 
     /// <summary>What every member gave, by its number.</summary>
@@ -102,6 +120,10 @@ public sealed unsafe class CollectiveQueue : IDisposable
         _thread?.Join();
         _operations.Dispose();
     }
+
+    private static nint AddressOf(Tensor tensor) => tensor.IsContiguous
+        ? tensor.Storage.Data + (nint)(tensor.Offset * tensor.DType.Size())
+        : throw new ArgumentException($"devices exchange contiguous tensors, got {tensor}", nameof(tensor));
 
     private void Serve(Func<ICommunicator> connect, ManualResetEventSlim connected)
     {

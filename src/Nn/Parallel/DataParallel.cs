@@ -45,12 +45,12 @@ public sealed class DataParallel
 
     /// <summary>Gives all devices the parameters and buffers that device 0 has.</summary>
     /// <exception cref="CommunicationException">Another device failed.</exception>
-    public static unsafe void ShareState(CollectiveQueue devices, Module module)
+    public static void ShareState(CollectiveQueue devices, Module module)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(module);
-        foreach (StateEntry entry in module.State())
-            devices.Broadcast((nint)entry.Value.Pointer<byte>(), entry.Value.Count * entry.Value.DType.Size(), 0);
+        if (devices.Size == 1) return;
+        foreach (StateEntry entry in module.State()) devices.Broadcast(entry.Value, 0).Wait();
         module.NotifyWeightsChanged();
     }
 
@@ -65,23 +65,29 @@ public sealed class DataParallel
         RandomSource random = Generator.Current;
         ulong stream = random.Next;
         double reference = 0, totalWeight = 0, loss = 0;
-        for (int part = 0; part < parts; part++)
+        try
         {
-            random.Next = stream;
-            using var scope = MemoryScope.Begin();
-            using Tape tape = Tape.Begin();
-            BatchShare.Current = parts * _devices.Size == 1 ? null : new BatchShare(((long)part * _devices.Size + _devices.Rank) * samples, samples, _sum);
-            if (part == parts - 1) _buckets?.Begin();
-            WeightedLoss own = forward(part);
-            double weight = Total(own.Weight);
-            // The divisor is known when all parts are; with that of the first ones, numbers are of the right size, and exact if there is one part.
-            if (part == 0) reference = parts * weight;
-            totalWeight += weight;
-            double share = own.Weight / reference;
-            loss += share * own.Loss.To(DType.F64).Item<double>();
-            tape.Backward(share == 1 ? own.Loss : Ops.Scale(own.Loss, share));
+            for (int part = 0; part < parts; part++)
+            {
+                random.Next = stream;
+                BatchShare.Current = parts * _devices.Size == 1 ? null : new BatchShare(((long)part * _devices.Size + _devices.Rank) * samples, samples, _sum);
+                using var scope = MemoryScope.Begin();
+                using Tape tape = Tape.Begin();
+                WeightedLoss own = forward(part);
+                double weight = Total(own.Weight);
+                // The divisor is known when all parts are; with that of the first ones, numbers are of the right size, and exact if there is one part.
+                if (part == 0) reference = parts * weight;
+                totalWeight += weight;
+                double share = own.Weight / reference;
+                loss += share * own.Loss.To(DType.F64).Item<double>();
+                if (part == parts - 1) _buckets?.Begin();
+                tape.Backward(share == 1 ? own.Loss : Ops.Scale(own.Loss, share));
+            }
         }
-        BatchShare.Current = null;
+        finally
+        {
+            BatchShare.Current = null;
+        }
         _buckets?.Finish();
         _gradientScale = reference / totalWeight;
         return Total(loss) * _gradientScale;

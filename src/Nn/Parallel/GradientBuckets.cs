@@ -8,7 +8,7 @@ namespace Lavt.Nn.Parallel;
 /// in which the pass completes them, and each full bucket is summed beside the rest of the pass.
 /// </summary>
 /// <remarks>All devices run the same operations, so that their passes complete the gradients in the same order.</remarks>
-public sealed unsafe class GradientBuckets
+public sealed class GradientBuckets
 {
     /// <summary>The size of a bucket in bytes: large enough that starting a sum costs little beside it.</summary>
     public const long DefaultBytes = 25 << 20;
@@ -78,14 +78,10 @@ public sealed unsafe class GradientBuckets
             parameter.ClearGradient();
             start += count;
         }
-        _sent.Add(new Bucket([.. _filling], memory, _devices.Start(Sum(memory))));
+        _sent.Add(new Bucket([.. _filling], memory, _devices.Sum(memory)));
         _filling.Clear();
         _filled = 0;
     }
-
-    private static Action<ICommunicator> Sum(Tensor memory) => memory.DType == DType.F64
-        ? communicator => communicator.Sum(memory.Pointer<double>(), memory.Count)
-        : communicator => communicator.Sum(memory.Pointer<float>(), memory.Count);
 
     /// <summary>Buckets are the same in every step, and so is their memory.</summary>
     private Tensor MemoryOf(int bucket, int count, DType dtype)

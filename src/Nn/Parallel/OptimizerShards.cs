@@ -27,7 +27,7 @@ public sealed class OptimizerShards
     /// <exception cref="CommunicationException">Another device failed.</exception>
     public void ShareParameters()
     {
-        CollectiveQueue.Operation[] running = [.. _parameters.Select(entry => Broadcast(entry.Parameter, entry.Owner))];
+        CollectiveQueue.Operation[] running = [.. _parameters.Select(entry => _devices.Broadcast(entry.Parameter, entry.Owner))];
         foreach (CollectiveQueue.Operation operation in running) operation.Wait();
     }
 
@@ -46,9 +46,9 @@ public sealed class OptimizerShards
             _devices.Sum(steps);
             if (steps[0] == 0) continue;
             AdamW.Moments moments = own ?? _optimizer.NewMoments(parameter);
-            Broadcast(moments.First, owner).Wait();
-            Broadcast(moments.Second, owner).Wait();
-            if (moments.LargestSecond is not null) Broadcast(moments.LargestSecond, owner).Wait();
+            _devices.Broadcast(moments.First, owner).Wait();
+            _devices.Broadcast(moments.Second, owner).Wait();
+            if (moments.LargestSecond is not null) _devices.Broadcast(moments.LargestSecond, owner).Wait();
             if (own is not null) continue;
             moments.Step = (long)steps[0];
             _optimizer.SetMoments(parameter, moments);
@@ -63,9 +63,6 @@ public sealed class OptimizerShards
         foreach ((Tensor parameter, int owner) in _parameters)
             if (owner != _devices.Rank) _optimizer.DropMoments(parameter);
     }
-
-    private unsafe CollectiveQueue.Operation Broadcast(Tensor tensor, int owner) => _devices.Start(communicator =>
-        communicator.Broadcast(tensor.Pointer<byte>(), tensor.Count * tensor.DType.Size(), owner));
 
     private static IEnumerable<(Tensor Parameter, int Owner)> Divide(Tensor[] parameters, int devices)
     {

@@ -53,6 +53,7 @@ public static class OpCases
         yield return new("Pad", [[2, 3]], x => Ops.Pad(x[0], 0, 1, 2));
         yield return new("Sum axis", [[2, 3, 4]], x => Ops.Sum(x[0], 1));
         yield return new("Sum", [[2, 3]], x => Ops.Sum(x[0]));
+        yield return new("Sum of many", [[70, 31]], x => Ops.Sum(x[0]));
         yield return new("Mean", [[2, 3]], x => Ops.Mean(x[0], -1));
         yield return new("Softmax", [[3, 5]], x => Ops.Softmax(x[0]));
         yield return new("Gather", [[5, 3]], x => Ops.Gather(x[0], Ops.To(Tensor.From(new long[] { 4, 0, 4, 2 }, [2, 2]), x[0].Device)));

@@ -117,13 +117,6 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public void A_device_that_is_not_there() => AssertFails(Train("--device cuda:0"), ExitCode.Device, "--device cuda:0");
 
-    [Theory]
-    [InlineData("lavt-train", "--model lavt_video --dataset a2d --sep_t_pwam --conv3d_kernel_size_t 3-3-3 --w_t3x3_s1x1 --mm_t3x3_s1x1", "--model")]
-    [InlineData("lavt-eval", "1 --model lavt_video --dataset ytvos --split valid --resume ./models/ytvos.pth --img_size 480", "--model")]
-    [InlineData("lavt-eval", "--dataset a2d --resume ./checkpoints/a2d.pth", "--dataset")]
-    public void Clips_are_refused_for_now(string name, string arguments, string flag) =>
-        AssertFails(Run(name, arguments), ExitCode.Usage, flag, "not a part of this build");
-
     [Fact]
     public void A_broken_picture_in_the_middle_of_training_loses_nothing()
     {

@@ -3,6 +3,7 @@ using Lavt.Kernels;
 using Lavt.Models;
 using Lavt.Options;
 using Lavt.Tensors;
+using Lavt.Weights;
 using Xunit;
 
 namespace Lavt.Tests.Models;
@@ -75,7 +76,8 @@ public class VideoModelTests
         FeatureMap prefix = joint.Prefix(clips).Map;
         Assert.Equal(new Volume(3, 12, 10), prefix.Volume);
         // The blocks see frames alone: the first stage's are those of the pictures.
-        LavtModel alone = Model("--model lavt_one --sep_t_pwam");
+        LavtModel alone = Model("--model lavt_one");
+        StateLoader.Load(alone, joint.State().ToDictionary(e => e.Name, e => e.Value.Copy()), "joint");
         Close(alone.Prefix(clips).Map.Tokens.ToArray<float>(), prefix.Tokens.ToArray<float>());
         Assert.Equal(new Shape(6, 48, 40, 2), joint.Forward(clips, language, mask).Shape);
     }

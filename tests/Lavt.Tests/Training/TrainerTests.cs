@@ -1,6 +1,5 @@
 using Lavt.Nn.Weights;
 using Lavt.Options;
-using Lavt.Tensors;
 using Lavt.Training;
 using Xunit;
 
@@ -14,33 +13,6 @@ public sealed class TrainerTests(SmallRun run) : IClassFixture<SmallRun>
         return new Trainer(run.Options(name, more), observer, run.PathOf("logs")).Run(observer.Token);
     }
 
-    /// <summary>All tensors of a checkpoint, and the numbers that decide how a run goes on.</summary>
-    private static Dictionary<string, object?> Contents(string file)
-    {
-        Dictionary<string, object?> found = [];
-        void Walk(object? value, string path)
-        {
-            if (value is PickleDict dict)
-            {
-                foreach ((object? key, object? inner) in dict)
-                    Walk(inner, $"{path}/{key}");
-            }
-            else
-            {
-                found[path] = value is Tensor tensor ? Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(Bytes(tensor))) : value;
-            }
-        }
-
-        var tree = (PickleDict)PthFile.Read(file)!;
-        foreach (string part in new[] { "model", "lavt", "lr_scheduler", "epoch" })
-            Walk(tree[part], part);
-        Walk(tree.Get<PickleDict>("optimizer")["state"], "moments");
-        return found;
-    }
-
-    private static byte[] Bytes(Tensor tensor) => tensor.DType == DType.F32
-        ? System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(tensor.ToArray<float>()).ToArray()
-        : [.. tensor.To(DType.F32).ToArray<float>().SelectMany(BitConverter.GetBytes)];
 
     [Theory]
     [InlineData(1)]
@@ -53,22 +25,22 @@ public sealed class TrainerTests(SmallRun run) : IClassFixture<SmallRun>
         Assert.False(stopped.IsFinished);
         TrainingResult resumed = Train("stopped", $"--resume {stopped.LastCheckpoint}");
         Assert.True(whole.IsFinished && resumed.IsFinished);
-        Assert.Equal(Contents(whole.LastCheckpoint), Contents(resumed.LastCheckpoint));
+        Assert.Equal(CheckpointContents.Of(whole.LastCheckpoint), CheckpointContents.Of(resumed.LastCheckpoint));
         Assert.Equal(whole.BestOverallIou, resumed.BestOverallIou);
     }
 
     [Fact]
     public void Another_seed_gives_other_weights()
     {
-        Dictionary<string, object?> a = Contents(Train("seed0", "--epochs 1").LastCheckpoint), b = Contents(Train("seed1", "--epochs 1 --seed 1").LastCheckpoint);
+        Dictionary<string, object?> a = CheckpointContents.Of(Train("seed0", "--epochs 1").LastCheckpoint), b = CheckpointContents.Of(Train("seed1", "--epochs 1 --seed 1").LastCheckpoint);
         Assert.NotEqual(a["model/backbone.patch_embed.proj.weight"], b["model/backbone.patch_embed.proj.weight"]);
     }
 
     [Fact]
     public void Threads_that_load_change_no_bit() =>
         Assert.Equal(
-            Contents(Train("workers0", "--epochs 1 --workers 0").LastCheckpoint),
-            Contents(Train("workers3", "--epochs 1 --workers 3").LastCheckpoint));
+            CheckpointContents.Of(Train("workers0", "--epochs 1 --workers 0").LastCheckpoint),
+            CheckpointContents.Of(Train("workers3", "--epochs 1 --workers 3").LastCheckpoint));
 
     [Fact]
     public void Training_lowers_the_loss()

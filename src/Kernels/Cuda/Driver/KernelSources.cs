@@ -2,7 +2,10 @@ using System.Reflection;
 
 namespace Lavt.Kernels.Cuda.Driver;
 
-/// <summary>The CUDA sources that are embedded in this assembly, under their file names.</summary>
+/// <summary>
+/// The CUDA sources that are embedded in this assembly, under their file names. Files in the folder that LAVT_CUDA_SOURCES
+/// names come before those of the same name, so that kernels can be changed without a build.
+/// </summary>
 public static class KernelSources
 {
     /// <summary>The names of all .cu and .cuh files.</summary>
@@ -17,6 +20,8 @@ public static class KernelSources
     /// <exception cref="CudaException">There is no such file.</exception>
     public static string Read(string file)
     {
+        if (Environment.GetEnvironmentVariable("LAVT_CUDA_SOURCES") is { Length: > 0 } folder && File.Exists(Path.Combine(folder, file)))
+            return File.ReadAllText(Path.Combine(folder, file));
         using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(file)
             ?? throw new CudaException($"no CUDA source {file} is embedded; there are {string.Join(", ", Files)}");
         using StreamReader reader = new(stream);

@@ -44,7 +44,7 @@ public static class ClipDatasets
                 A2dData.Load(options.A2dRoot, split), tokenizer, options.ImageSize, options.ClipLength,
                 options.NotConsecutive ? ClipSampling.Drawn : ClipSampling.Window, drawAgain: false),
             DatasetKind.Jhmdb => new JhmdbDataset(JhmdbData.Load(options.JhmdbRoot, options.ThreeFrames), tokenizer, options.ImageSize, options.ClipLength),
-            _ => throw new OptionException("--dataset", "give a2d or jhmdb to evaluate clips with one annotated frame"),
+            _ => throw new OptionException("--dataset", "is for training; give a2d, jhmdb or ytvos to evaluate on"),
         };
     }
 

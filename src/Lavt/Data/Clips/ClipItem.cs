@@ -39,7 +39,7 @@ public sealed class ClipItem
     /// <summary>Which frame of the clip the mask belongs to, where there is one mask; otherwise 0.</summary>
     public int AnnotatedFrame { get; internal set; }
 
-    /// <summary>The mask of the annotated frame at its original size, where there is one mask.</summary>
+    /// <summary>The mask of the annotated frame at its original size, where there is one mask; of clips made of a picture that of the picture.</summary>
     public Mask Truth { get; } = new();
 
     /// <summary>The height in pixels that the frames had.</summary>

@@ -31,8 +31,9 @@ internal static class ClipTensors
         return masks;
     }
 
-    /// <summary>The rows of the model's output [B * T, …] that the masks belong to, where each clip has one mask.</summary>
-    public static int[] AnnotatedRows(ClipBatch batch) => [.. Enumerable.Range(0, batch.Count).Select(i => i * batch.Shape.Frames + batch[i].AnnotatedFrame)];
+    /// <summary>The rows of the model's output [B * T, …] that the masks belong to, where each clip has one mask: [B] (I64).</summary>
+    public static Tensor AnnotatedRows(ClipBatch batch) =>
+        Tensor.From<long>([.. Enumerable.Range(0, batch.Count).Select(i => (long)i * batch.Shape.Frames + batch[i].AnnotatedFrame)], [batch.Count]);
 
     /// <summary>The ids of the word pieces [B, L] (I64).</summary>
     public static Tensor TokenIds(ClipBatch batch)

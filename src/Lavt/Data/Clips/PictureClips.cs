@@ -50,6 +50,8 @@ public sealed class PictureClips : IClipDataset
         (int sample, int sentence) = _samples[choice.Sample];
         ReadOriginal(sample, reader);
         into.Begin(Shape.Frames).Clear();
+        into.Truth.Reshape(reader.Mask.Rows, reader.Mask.Columns);
+        reader.Mask.Pixels.CopyTo(into.Truth.Pixels);
         RandomSequence random = new(choice.Draw, 0);
         int[] places = _kind == PictureClipKind.Moving ? random.Choose(Enumerable.Range(0, Shape.Frames), Shape.Frames) : [.. Enumerable.Range(0, Shape.Frames)];
         reader.TakeFrame(reader.Picture, into, places[0]);

@@ -48,6 +48,17 @@ public sealed class VideoPieces : IClipDataset
     /// <inheritdoc/>
     public ClipShape Shape { get; }
 
+    /// <summary>The split.</summary>
+    public YouTubeVosData Data => _data;
+
+    /// <summary>Whether true masks are there, and the sentences say which object they mean.</summary>
+    public bool HasMasks => _data.Videos.Any(video => video.Expressions.All(expression => expression.Object is not null)
+        && video.Frames.Any(frame => File.Exists(_data.MaskPath(video.Name, frame))));
+
+    /// <summary>The items of a video in the order of time.</summary>
+    public ClipChoice[] PlanOf(int video) =>
+        [.. Enumerable.Range(0, Count).Where(sample => _pieces[sample].Video == video).Select(sample => new ClipChoice(sample, 0))];
+
     /// <summary>The videos.</summary>
     public IReadOnlyList<VideoEntry> Videos => _data.Videos;
 

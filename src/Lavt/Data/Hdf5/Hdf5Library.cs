@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Lavt.Data.Hdf5;
@@ -52,10 +53,16 @@ internal sealed unsafe class Hdf5Library
         CloseDataset = (delegate* unmanaged<long, int>)Symbol(library, "H5Dclose");
         CloseSpace = (delegate* unmanaged<long, int>)Symbol(library, "H5Sclose");
         ((delegate* unmanaged<int>)Symbol(library, "H5open"))();
+        uint major, minor, release;
+        ((delegate* unmanaged<uint*, uint*, uint*, int>)Symbol(library, "H5get_libversion"))(&major, &minor, &release);
+        Version = string.Create(CultureInfo.InvariantCulture, $"{major}.{minor}.{release}");
         // The native types have their numbers only after H5open.
         (NativeByte, NativeDouble) = (Value(library, "H5T_NATIVE_UINT8_g"), Value(library, "H5T_NATIVE_DOUBLE_g"));
         FileAccess = WithoutLocks(library);
     }
+
+    /// <summary>The version of the library.</summary>
+    public string Version { get; }
 
     /// <summary>Held around every call: the library may be built without locks of its own.</summary>
     public static Lock Gate { get; } = new();

@@ -1,16 +1,15 @@
 using System.Runtime.InteropServices;
 using Lavt.Autograd;
-using Lavt.Kernels;
 using Lavt.Losses;
 using Lavt.Models;
 using Lavt.Nn;
 using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Tensors;
-using Lavt.Training;
 using Lavt.Tests.Training;
+using Lavt.Training;
 
-namespace Lavt.Tests.Parallel;
+namespace Lavt.Tests.Distributed;
 
 /// <summary>A few training steps of a tiny model on made-up pictures, on any number of devices.</summary>
 internal sealed record ReplicaRun
@@ -55,7 +54,8 @@ internal sealed record ReplicaRun
 
     private static ReadOnlySpan<byte> Bits(double[] values) => MemoryMarshal.AsBytes(values.AsSpan());
 
-    private (double[] Losses, Dictionary<string, double[]> State) RunOne(CollectiveQueue devices)
+    /// <summary>The part of one device; moments on device 0 alone.</summary>
+    public (double[] Losses, Dictionary<string, double[]> State) RunOne(CollectiveQueue devices)
     {
         LavtOptions options = LavtFlags.Table.Parse($"{SmallRun.Model} {Flags}", new LavtOptions());
         options = (options with { Given = ["--embed_dim"], Training = options.Training with { Loss = Loss } }).Resolve();
@@ -97,14 +97,14 @@ internal sealed record ReplicaRun
     private WeightedLoss LossOf(LavtModel model, LavtOptions options, int first)
     {
         Tensor picture = Tensor.Empty([Samples, 3, ImageSize, ImageSize]), mask = Tensor.Zeros([Samples, Words]);
-        Tensor ids = Tensor.Zeros([Samples, Words], DType.I32), target = Tensor.Zeros([Samples, ImageSize, ImageSize], DType.U8);
+        Tensor ids = Tensor.Zeros([Samples, Words], DType.I64), target = Tensor.Zeros([Samples, ImageSize, ImageSize], DType.U8);
         for (int i = 0; i < Samples; i++)
         {
             var random = new RandomSource(99, (ulong)(first + i));
             int size = 3 * ImageSize * ImageSize, words = 2 + (first + i) % (Words - 2);
             random.FillUniform(picture.Span<float>().Slice(i * size, size), -2, 2);
             mask.Span<float>().Slice(i * Words, words).Fill(1);
-            for (int word = 0; word < words; word++) ids.Span<int>()[i * Words + word] = 5 + (7 * (first + i) + word) % 100;
+            for (int word = 0; word < words; word++) ids.Span<long>()[i * Words + word] = 5 + (7 * (first + i) + word) % 100;
             // Objects of very different sizes: the devices' shares of the class weights differ.
             target.Span<byte>().Slice(i * ImageSize * ImageSize, 40 + (first + i) * 37 % 900).Fill(1);
         }

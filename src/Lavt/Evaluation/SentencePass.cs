@@ -1,0 +1,64 @@
+using Lavt.Imaging;
+using Lavt.Models;
+using Lavt.Tensors;
+using Lavt.Text;
+
+namespace Lavt.Evaluation;
+
+/// <summary>
+/// Runs several sentences on the same frames: the words are encoded once, and what does not depend on the sentence is computed
+/// once for each window of frames.
+/// </summary>
+internal sealed class SentencePass
+{
+    /// <summary>Frames that a picture model takes at once; they do not see each other.</summary>
+    private const int PicturesAtOnce = 4;
+
+    private readonly LavtModel _model;
+    private readonly int _size;
+    private readonly List<(Tensor Language, Tensor Mask)> _words = [];
+
+    /// <summary>Encodes sentences. The results belong to the memory scope that is open.</summary>
+    /// <param name="model">The model, in evaluation mode.</param>
+    /// <param name="size">Rows and columns of a frame as the model sees it.</param>
+    /// <param name="sentences">The sentences as word pieces.</param>
+    public SentencePass(LavtModel model, int size, IReadOnlyList<Tokens> sentences)
+    {
+        (_model, _size) = (model, size);
+        foreach (Tokens tokens in sentences)
+        {
+            Tensor ids = Tensor.Zeros([1, tokens.Ids.Length], DType.I64), mask = Tensor.Zeros([1, tokens.Ids.Length]);
+            for (int i = 0; i < tokens.Ids.Length; i++) ids.Span<long>()[i] = tokens.Ids[i];
+            mask.Span<float>()[..tokens.Count].Fill(1);
+            _words.Add((model.TextEncoder.Forward(ids, mask), mask));
+        }
+    }
+
+    /// <summary>The length of windows for this model, if a video model sees so many frames at once (0: all).</summary>
+    public int WindowOf(int asked) => _model.Options.FusesClips ? asked : PicturesAtOnce;
+
+    /// <summary>Runs all sentences on a window.</summary>
+    /// <param name="frames">Frames of S × S × 3 bytes each.</param>
+    /// <param name="stop">Asks for a stop between two sentences.</param>
+    /// <param name="ready">Gets the number of each sentence and its logits [T, S, S, 2].</param>
+    public void Run(IReadOnlyList<byte[]> frames, CancellationToken stop, Action<int, Tensor> ready)
+    {
+        using MemoryScope scope = MemoryScope.Begin();
+        PwamVisuals prefix = _model.Prefix(Input(frames));
+        for (int i = 0; i < _words.Count; i++)
+        {
+            stop.ThrowIfCancellationRequested();
+            using MemoryScope inner = MemoryScope.Begin();
+            ready(i, _model.Forward(prefix, _size, _size, _words[i].Language, _words[i].Mask));
+        }
+    }
+
+    private Tensor Input(IReadOnlyList<byte[]> frames)
+    {
+        int length = 3 * _size * _size;
+        Tensor input = Tensor.Empty([1, frames.Count, 3, _size, _size]);
+        for (int i = 0; i < frames.Count; i++)
+            PictureTransform.Normalise(frames[i], _size * _size, input.Span<float>().Slice(i * length, length));
+        return input;
+    }
+}
