@@ -44,7 +44,7 @@ internal static class Winograd
     private const double NormR = 1 / (2 * R * (R2 - P2) * (R2 - Q2));
     private const int FewestChannels = 64;
     private const int SmallestSide = 12;
-    private const int FewestPixels = 2048;
+    private const int FewestPixels = 1024;
 
     /// <summary>Whether the kernel has 3x3 taps per frame, and there are channels enough to pay for the transforms.</summary>
     public static bool Suits(Volume kernel, int inputs, int outputs) =>

@@ -4,7 +4,7 @@ using Lavt.Tensors;
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// A convolution of 3x3 taps per frame with transformed weights (<see cref="WinogradWeights"/>). Tiles are done in blocks: first
+/// A convolution of 3x3 taps per frame by Winograd's method. Tiles are done in blocks: first
 /// their inputs are transformed, then each panel of output channels gets its 49 matrix products, whose results stay in the
 /// cache until they are transformed back. Kernels of several frames add up their products before that: the rows of a product
 /// are tiles frame by frame, so that the neighbouring frames are the same rows, moved by a frame.
@@ -21,7 +21,7 @@ internal static unsafe class WinogradForward
     private const int PlaneGap = 48;
 
     /// <summary>y = epilogue(x * weights) for a <see cref="ConvolutionShape.Flat"/> shape; the inputs are a multiple of 16.</summary>
-    public static void Run(ConvolutionShape shape, float* x, float* weights, float* y, in Epilogue epilogue)
+    public static void Run(ConvolutionShape shape, float* x, in WinogradWeights weights, float* y, in Epilogue epilogue)
     {
         if (shape.Pixels == 0) return;
         WinogradStretch stretch = new(new WinogradPlan(shape), shape.Inputs, SimdLoop.Pieces(shape.Outputs, Winograd.PanelWidth));
@@ -54,7 +54,7 @@ internal static unsafe class WinogradForward
     {
         public ConvolutionShape Shape;
         public WinogradStretch Stretch;
-        public float* Weights;
+        public WinogradWeights Weights;
         public GemmOutput Output;
 
         public readonly void Run<V>(int index, int worker)
@@ -65,13 +65,11 @@ internal static unsafe class WinogradForward
             WinogradBlock block = Stretch.Block(inStretch);
             WinogradOperand left = Stretch.Operand(inStretch, block);
             nint sumPlane = ((nint)block.Tiles * Winograd.PanelWidth) + PlaneGap;
-            nint weightPlane = (nint)Shape.Kernel.Frames * Shape.Inputs * Winograd.PanelWidth;
             nint pixels = Winograd.Outputs * Winograd.Outputs * Winograd.PanelWidth;
-            float* sums = (float*)Workers.Scratch(((Winograd.Products * sumPlane) + pixels) * sizeof(float));
-            float* weights = Weights + (panel * Winograd.Products * weightPlane);
+            float* sums = (float*)Workers.Scratch(((Winograd.Products * sumPlane) + pixels + Weights.ScratchFloats) * sizeof(float));
+            float* tilePixels = sums + (Winograd.Products * sumPlane), weights = Weights.Panel(panel, tilePixels + pixels);
             for (int product = 0; product < Winograd.Products; product++)
-                AddFrames<V>(block, left, product * left.Plane, weights + (product * weightPlane), sums + (product * sumPlane));
-            float* tilePixels = sums + (Winograd.Products * sumPlane);
+                AddFrames<V>(block, left, product * left.Plane, weights + (product * Weights.PlaneFloats), sums + (product * sumPlane));
             for (int tile = 0; tile < block.Tiles; tile++)
                 StoreTile<V>(block, sums + (tile * Winograd.PanelWidth), sumPlane, tilePixels, tile, panel * Winograd.PanelWidth);
         }

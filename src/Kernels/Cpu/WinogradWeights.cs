@@ -4,95 +4,129 @@ using System.Runtime.CompilerServices;
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// Transforms the weights of a convolution of 3x3 taps per frame and packs them as [panels of output channels, 49 products,
-/// frames of the kernel, input channels, panel width], the frames in the order of <see cref="Winograd.FrameTap"/>; the output
-/// channels of the last panel are filled up with zeros.
+/// The weights of a convolution of 3x3 taps per frame, transformed as [panels of output channels, 49 products, frames of the
+/// kernel, input channels, panel width], the frames in the order of <see cref="Winograd.FrameTap"/>; the output channels of the
+/// last panel are filled up with zeros. They are transformed once for many uses, or panel by panel as they are used.
 /// </summary>
-internal static unsafe class WinogradWeights
+internal readonly unsafe struct WinogradWeights
 {
     private const int ChannelsPerPiece = 32;
     private const int Width = Winograd.PanelWidth;
 
-    /// <summary>The bytes that <see cref="Pack"/> fills.</summary>
-    public static long Bytes(int frames, int inputs, int outputs) =>
-        (long)SimdLoop.Pieces(outputs, Width) * Width * Winograd.Products * frames * inputs * sizeof(float);
+    private readonly float* _transformed;
+    private readonly float* _weight;
+    private readonly bool _flipped;
+    private readonly int _frames;
+    private readonly int _inputs;
+    private readonly int _outputs;
+    private readonly nint _inputStride;
+    private readonly nint _outputStride;
 
     /// <summary>
-    /// Packs a weight [outputs, inputs, frames, 3, 3]; for the gradient of the data a weight [inputs, outputs, frames, 3, 3],
-    /// turned round.
+    /// A weight [outputs, inputs, frames, 3, 3]; for the gradient of the data a weight [inputs, outputs, frames, 3, 3], turned
+    /// round.
     /// </summary>
-    public static void Pack(float* weight, int frames, int inputs, int outputs, bool forData, float* destination)
+    public WinogradWeights(float* weight, int frames, int inputs, int outputs, bool forData)
     {
-        PackLoop loop = new()
-        {
-            Weight = weight,
-            Destination = destination,
-            Flipped = forData,
-            Frames = frames,
-            Inputs = inputs,
-            Outputs = outputs,
-            InputStride = forData ? (nint)outputs * frames * 9 : frames * 9,
-            OutputStride = forData ? frames * 9 : (nint)inputs * frames * 9,
-        };
-        loop.Pieces = SimdLoop.Pieces(loop.Inputs, ChannelsPerPiece);
-        Workers.Current.For(SimdLoop.Pieces(loop.Outputs, Width) * loop.Pieces, ref loop);
+        _weight = weight;
+        _flipped = forData;
+        _frames = frames;
+        _inputs = inputs;
+        _outputs = outputs;
+        _inputStride = forData ? (nint)outputs * frames * 9 : frames * 9;
+        _outputStride = forData ? frames * 9 : (nint)inputs * frames * 9;
     }
 
-    /// <summary>Packs a few input channels for one panel.</summary>
-    private struct PackLoop : ILoopBody
+    private WinogradWeights(WinogradWeights weights, float* transformed)
     {
-        public float* Weight;
+        this = weights;
+        _transformed = transformed;
+    }
+
+    /// <summary>The bytes of all panels.</summary>
+    public long Bytes => Panels * (long)PanelFloats * sizeof(float);
+
+    /// <summary>Floats that <see cref="Panel"/> needs.</summary>
+    public nint ScratchFloats => _transformed == null ? PanelFloats : 0;
+
+    /// <summary>Floats from a product of a panel to the next.</summary>
+    public nint PlaneFloats => (nint)_frames * _inputs * Width;
+
+    private int Panels => SimdLoop.Pieces(_outputs, Width);
+
+    private nint PanelFloats => Winograd.Products * PlaneFloats;
+
+    /// <summary>Transforms all panels to <paramref name="destination"/>, <see cref="Bytes"/> of them; the original is not needed any more.</summary>
+    public WinogradWeights Transform(float* destination)
+    {
+        TransformLoop loop = new() { Weights = this, Destination = destination, Pieces = SimdLoop.Pieces(_inputs, ChannelsPerPiece) };
+        Workers.Current.For(Panels * loop.Pieces, ref loop);
+        return new WinogradWeights(this, destination);
+    }
+
+    /// <summary>A panel, transformed to <paramref name="scratch"/> if that was not done before.</summary>
+    public float* Panel(int panel, float* scratch)
+    {
+        if (_transformed != null) return _transformed + (panel * PanelFloats);
+        TransformPanel(panel, 0, _inputs, scratch);
+        return scratch;
+    }
+
+    /// <summary>Transforms some input channels of a panel.</summary>
+    private void TransformPanel(int panel, int firstInput, int lastInput, float* destination)
+    {
+        int output = panel * Width, outputs = Math.Min(Width, _outputs - output);
+        for (int c = firstInput; c < lastInput; c++)
+        {
+            for (int i = 0; i < _frames; i++)
+            {
+                int tap = Winograd.FrameTap(i, _frames);
+                float* filters = _weight + (c * _inputStride) + (output * _outputStride) + (9 * (_flipped ? _frames - 1 - tap : tap));
+                TransformFilters(filters, outputs, destination + (((nint)(i * _inputs) + c) * Width), PlaneFloats);
+            }
+        }
+    }
+
+    /// <summary>u = G g Gᵀ for the filters of one input channel and all output channels of a panel.</summary>
+    [SkipLocalsInit]
+    private void TransformFilters(float* filters, int outputs, float* target, nint plane)
+    {
+        const int Taps = 3, N = Winograd.Inputs;
+        float* taps = stackalloc float[Taps * Taps * Width];
+        int vectors = Width / Vector<double>.Count;
+        Vector<double>* wide = stackalloc Vector<double>[Taps * Taps * vectors];
+        Vector<double>* columns = stackalloc Vector<double>[N * Taps * vectors];
+        Vector<double>* results = stackalloc Vector<double>[Winograd.Products * vectors];
+        if (outputs < Width) new Span<float>(taps, Taps * Taps * Width).Clear();
+        Transpose.Run(filters, _outputStride, _flipped ? taps + (8 * Width) : taps, _flipped ? -Width : Width, outputs, Taps * Taps);
+        for (int i = 0; i < Taps * Taps * Width; i += Vector<float>.Count, wide += 2)
+            Vector.Widen(Vector.Load(taps + i), out wide[0], out wide[1]);
+        wide -= Taps * Taps * vectors;
+        for (int i = 0; i < Taps * vectors; i++)
+            Winograd.TransformWeights(wide[i], wide[i + (Taps * vectors)], wide[i + (2 * Taps * vectors)], columns + i, Taps * vectors);
+        for (int y = 0; y < N; y++, columns += Taps * vectors)
+            for (int i = 0; i < vectors; i++)
+                Winograd.TransformWeights(columns[i], columns[i + vectors], columns[i + (2 * vectors)], results + (y * N * vectors) + i, vectors);
+        for (int product = 0; product < Winograd.Products; product++, target += plane)
+            for (int i = 0; i < vectors; i += 2, results += 2)
+                Vector.Store(Vector.Narrow(results[0], results[1]), target + (i * Vector<double>.Count));
+    }
+
+    /// <summary>Transforms a few input channels of one panel.</summary>
+    private struct TransformLoop : ILoopBody
+    {
+        public WinogradWeights Weights;
         public float* Destination;
-        public bool Flipped;
-        public int Frames;
-        public int Inputs;
-        public int Outputs;
-        public nint InputStride;
-        public nint OutputStride;
         public int Pieces;
 
-        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(PackLoop), (9.0 + Winograd.Products) * Frames * Inputs * Outputs);
+        public readonly KernelWork Describe(int pieces) =>
+            KernelWork.Moving(typeof(TransformLoop), (9.0 + Winograd.Products) * Weights._frames * Weights._inputs * Weights._outputs);
 
         public readonly void Run(int index, int worker)
         {
-            int panel = index / Pieces, first = index % Pieces * ChannelsPerPiece, last = Math.Min(Inputs, first + ChannelsPerPiece);
-            int output = panel * Width, outputs = Math.Min(Width, Outputs - output);
-            nint plane = (nint)Frames * Inputs * Width;
-            for (int c = first; c < last; c++)
-            {
-                for (int i = 0; i < Frames; i++)
-                {
-                    int tap = Winograd.FrameTap(i, Frames);
-                    float* filters = Weight + (c * InputStride) + (output * OutputStride) + (9 * (Flipped ? Frames - 1 - tap : tap));
-                    float* target = Destination + (panel * Winograd.Products * plane) + (((nint)(i * Inputs) + c) * Width);
-                    TransformFilters(filters, outputs, target, plane);
-                }
-            }
-        }
-
-        /// <summary>u = G g Gᵀ for the filters of one input channel and all output channels of a panel.</summary>
-        [SkipLocalsInit]
-        private readonly void TransformFilters(float* filters, int outputs, float* target, nint plane)
-        {
-            const int Taps = 3, N = Winograd.Inputs;
-            float* taps = stackalloc float[Taps * Taps * Width];
-            int vectors = Width / Vector<double>.Count;
-            Vector<double>* wide = stackalloc Vector<double>[Taps * Taps * vectors];
-            Vector<double>* columns = stackalloc Vector<double>[N * Taps * vectors];
-            Vector<double>* results = stackalloc Vector<double>[Winograd.Products * vectors];
-            if (outputs < Width) new Span<float>(taps, Taps * Taps * Width).Clear();
-            Transpose.Run(filters, OutputStride, Flipped ? taps + (8 * Width) : taps, Flipped ? -Width : Width, outputs, Taps * Taps);
-            for (int i = 0; i < Taps * Taps * Width; i += Vector<float>.Count, wide += 2)
-                Vector.Widen(Vector.Load(taps + i), out wide[0], out wide[1]);
-            wide -= Taps * Taps * vectors;
-            for (int i = 0; i < Taps * vectors; i++)
-                Winograd.TransformWeights(wide[i], wide[i + (Taps * vectors)], wide[i + (2 * Taps * vectors)], columns + i, Taps * vectors);
-            for (int y = 0; y < N; y++, columns += Taps * vectors)
-                for (int i = 0; i < vectors; i++)
-                    Winograd.TransformWeights(columns[i], columns[i + vectors], columns[i + (2 * vectors)], results + (y * N * vectors) + i, vectors);
-            for (int product = 0; product < Winograd.Products; product++, target += plane)
-                for (int i = 0; i < vectors; i += 2, results += 2)
-                    Vector.Store(Vector.Narrow(results[0], results[1]), target + (i * Vector<double>.Count));
+            (int panel, int piece) = Math.DivRem(index, Pieces);
+            int first = piece * ChannelsPerPiece, last = Math.Min(Weights._inputs, first + ChannelsPerPiece);
+            Weights.TransformPanel(panel, first, last, Destination + (panel * Weights.PanelFloats));
         }
     }
 }

@@ -1,7 +1,6 @@
 using Lavt.Cli;
 using Lavt.Data.Clips;
 using Lavt.Data.Hdf5;
-using Lavt.Options;
 using Lavt.Tests.Clips;
 using Lavt.Tests.Training;
 using Lavt.Training;

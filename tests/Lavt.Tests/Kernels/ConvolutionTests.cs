@@ -146,7 +146,7 @@ public sealed unsafe class ConvolutionTests
     [InlineData("2x-1x2", "3x3x3", 1, 1)]
     public void Impossible_sizes_are_refused(string map, string kernel, int cin, int cout)
     {
-                Assert.Throws<ArgumentOutOfRangeException>(() => Convolution.Forward(null, 1, Volumes.Parse(map), cin, null, Volumes.Parse(kernel), cout, null, default));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Convolution.Forward(null, 1, Volumes.Parse(map), cin, null, Volumes.Parse(kernel), cout, null, default));
     }
 
     /// <summary>A convolution with random operands.</summary>

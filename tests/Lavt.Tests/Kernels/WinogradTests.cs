@@ -20,6 +20,7 @@ public sealed unsafe class WinogradTests
     [InlineData(1, "8x13x18", 3, 64, 96)]
     [InlineData(3, "5x15x11", 3, 80, 64)]
     [InlineData(1, "50x6x5", 3, 64, 64)]
+    [InlineData(1, "2x3x4", 3, 592, 592)]
     public void Error_is_within_the_bar_of_float32(int batch, string extents, int frames, int cin, int cout)
     {
         (Volume map, Volume kernel) = (Volumes.Parse(extents), new(frames, 3, 3));
@@ -52,22 +53,39 @@ public sealed unsafe class WinogradTests
             for (int c = 0; c < cin; c++)
                 for (int tap = 0; tap < taps; tap++)
                     turned.Pointer[(((c * cout) + o) * taps) + taps - 1 - tap] = weight.Pointer[(((o * cin) + c) * taps) + tap];
-        using GuardedArray<float> packed = GuardedArray<float>.Random(random, checked((int)(WinogradWeights.Bytes(frames, cout, cin) / sizeof(float))));
-        WinogradWeights.Pack(weight.Pointer, frames, cout, cin, forData: true, packed.Pointer);
-        WinogradForward.Run(new ConvolutionShape(batch, map, kernel, cout, cin).Flat, dy.Pointer, packed.Pointer, dx.Pointer, default);
+        WinogradWeights weights = new(weight.Pointer, frames, cout, cin, forData: true);
+        WinogradForward.Run(new ConvolutionShape(batch, map, kernel, cout, cin).Flat, dy.Pointer, weights, dx.Pointer, default);
         double[] exact = Convolve(dy.Pointer, batch, map, cout, turned.Pointer, kernel, cin);
         Assert.InRange(RelativeError(dx.Pointer, exact), 0, 2e-6);
     }
 
     [Theory]
-    [InlineData(1, 45, 45, 64, 64, false)]
-    [InlineData(1, 46, 45, 64, 64, true)]
+    [InlineData(1, 31, 33, 64, 64, false)]
+    [InlineData(1, 32, 32, 64, 64, true)]
     [InlineData(9, 11, 40, 64, 64, false)]
     [InlineData(1, 64, 64, 63, 64, false)]
     [InlineData(1, 64, 64, 72, 64, false)]
     [InlineData(1, 64, 64, 64, 63, false)]
     public void Weights_of_one_call_are_transformed_only_where_that_pays(int batch, int height, int width, int cin, int cout, bool suits) =>
         Assert.Equal(suits, Winograd.Suits(new ConvolutionShape(batch, Volume.Picture(height, width), new(1, 3, 3), cin, cout)));
+
+    /// <summary>Weights that serve one call are transformed where they are used if the map is small, else before.</summary>
+    [Theory]
+    [InlineData("1x32x33", 1)]
+    [InlineData("8x13x12", 3)]
+    [InlineData("3x40x31", 3)]
+    public void Where_weights_are_transformed_changes_no_bit(string extents, int frames)
+    {
+        const int Cin = 64, Cout = 72;
+        (Volume map, Volume kernel) = (Volumes.Parse(extents), new(frames, 3, 3));
+        Random random = new(3);
+        using GuardedArray<float> x = GuardedArray<float>.Random(random, map.Count * Cin), weight = GuardedArray<float>.Random(random, Cout * Cin * kernel.Count);
+        using GuardedArray<float> once = GuardedArray<float>.Random(random, map.Count * Cout), packedOnce = GuardedArray<float>.Random(random, map.Count * Cout);
+        using PackedConv packed = PackedConv.Pack(weight.Pointer, kernel, Cin, Cout);
+        Convolution.Forward(x.Pointer, 1, map, packed, packedOnce.Pointer, default);
+        Convolution.Forward(x.Pointer, 1, map, Cin, weight.Pointer, kernel, Cout, once.Pointer, default);
+        Assert.Equal(packedOnce.Span.ToArray(), once.Span.ToArray());
+    }
 
     [Fact]
     public void Residual_and_accumulation_go_through_the_back_transform()
