@@ -1,6 +1,8 @@
 using Lavt.Autograd;
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
+using Lavt.Kernels.Cuda;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Tensors;
 
 namespace Lavt.Nn;
@@ -51,6 +53,38 @@ public abstract class Module
 
     /// <summary>Whether <see cref="KeepForInferenceOnly"/> has given the weights back.</summary>
     public bool IsForInferenceOnly { get; protected set; }
+
+    /// <summary>Where the parameters are.</summary>
+    public Device Device { get; private set; } = Device.Cpu;
+
+    /// <summary>To what linear layers on a GPU round the operands of their products, as <see cref="UseProducts"/> chose it for this module.</summary>
+    protected ProductPrecision Products { get; private set; }
+
+    /// <summary>
+    /// Moves the parameters and buffers of this module and its children to a device, where it then computes; what the layers
+    /// derived from them is dropped, and gradients are forgotten. Counters stay on the host.
+    /// </summary>
+    /// <exception cref="CudaException">There is no such GPU, or its memory is too small.</exception>
+    public virtual void MoveTo(Device device)
+    {
+        if (device.IsCuda) CudaDevice.Of(device);
+        WeightsChanged();
+        foreach ((_, Tensor value, _) in _own)
+        {
+            value.ClearGradient();
+            if (value.DType.IsFloat()) value.MoveTo(device);
+        }
+        Device = device;
+        foreach ((_, Module child) in _children) child.MoveTo(device);
+    }
+
+    /// <summary>Chooses the products of linear layers on a GPU, for training too; children that need more than bfloat16 (<see cref="ProductsOf"/>) stay float32.</summary>
+    public virtual void UseProducts(ProductPrecision precision)
+    {
+        Products = precision;
+        foreach ((_, Module child) in _children)
+            child.UseProducts(ProductsOf(child, DType.BF16) == DType.F32 ? ProductPrecision.Float32 : precision);
+    }
 
     /// <summary>All parameters with their names.</summary>
     public IEnumerable<(string Name, Tensor Value)> Parameters() =>

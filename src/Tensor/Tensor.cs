@@ -101,12 +101,12 @@ public sealed unsafe class Tensor
     /// <summary>The address of the first element of a tensor on the host, for kernels of the processor.</summary>
     /// <param name="operation">What asks; the compiler fills in the caller's name.</param>
     /// <exception cref="InvalidOperationException"><typeparamref name="T"/> is not the element type.</exception>
-    /// <exception cref="NotSupportedException">The tensor is on another device, so the operation that asks has no kernel for it.</exception>
+    /// <exception cref="MissingKernelException">The tensor is on another device, so the operation that asks has no kernel for it.</exception>
     public T* Pointer<T>([CallerMemberName] string operation = "")
         where T : unmanaged
     {
         if (Device.Kind != DeviceKind.Cpu)
-            throw new NotSupportedException($"{operation} has no kernel for {Device}, where its {DType}{Shape} lies; move the tensor to the CPU for it (Ops.To)");
+            throw new MissingKernelException($"{operation} has no kernel for {Device}, where its {DType}{Shape} lies; move the tensor to the CPU for it (Ops.To)");
         return AddressAs<T>();
     }
 

@@ -16,16 +16,6 @@ public static unsafe partial class Ops
         return Tape.Record(nameof(To), Contiguous(x).CopyTo(device), [x], [], g => g.Set(0, To(g.Output, before)));
     }
 
-    [ThreadStatic]
-    private static Kernels.Cuda.ProductPrecision t_productPrecision;
-
-    /// <summary>To what the operands of matrix products on GPUs are rounded on this thread; float32 unless set.</summary>
-    public static Kernels.Cuda.ProductPrecision ProductPrecision
-    {
-        get => t_productPrecision;
-        set => t_productPrecision = value;
-    }
-
     /// <summary>The stream on which operations on a GPU's tensor run.</summary>
     private static CudaStream StreamOf(Tensor x) => CudaStream.Of(x.Device);
 }

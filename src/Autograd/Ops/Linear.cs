@@ -1,6 +1,7 @@
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
 using Lavt.Tensors;
+using ProductPrecision = Lavt.Kernels.Cuda.ProductPrecision;
 
 namespace Lavt.Autograd;
 
@@ -16,7 +17,8 @@ public static unsafe partial class Ops
     /// <param name="activation">Applied to the sum of product and bias.</param>
     /// <param name="residual">Added at the end, or null.</param>
     /// <param name="packed">The weight packed by <see cref="PackLinear"/>, for inference; null packs it on the fly.</param>
-    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, Tensor? residual = null, PackedMatrix? packed = null)
+    /// <param name="precision">To what the products' operands are rounded on a GPU, forward and backward.</param>
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, Tensor? residual = null, PackedMatrix? packed = null, ProductPrecision precision = ProductPrecision.Float32)
     {
         CheckFloat(nameof(Linear), x);
         int k = x.Rank > 0 ? x.Shape[-1] : 0, n = weight.Shape[0];
@@ -33,7 +35,7 @@ public static unsafe partial class Ops
         // GELU's derivative needs the sum before it; the other activations can be differentiated from their result.
         Tensor? sums = recorded && activation == Activation.Gelu ? x.EmptyLike(y.Shape) : null;
         Tensor? result = recorded && activation is not (Activation.None or Activation.Gelu) ? y : null;
-        LinearForward(x, weight, bias, activation, residual, sums, packed, y);
+        LinearForward(x, weight, bias, activation, residual, sums, packed, precision, y);
         if (!recorded) return y;
         if (residual is not null && result is not null)
             throw new NotSupportedException($"Linear: the gradient of {activation} together with a residual is not implemented; add the residual separately");
@@ -47,14 +49,14 @@ public static unsafe partial class Ops
             if (g.Needs(0))
             {
                 Tensor dx = x.EmptyLike(x.Shape);
-                if (x.Device.IsCuda) Kernels.Cuda.Gemm.Run(StreamOf(x), rows, k, n, new Matrix(dSums.DevicePointer<float>(), n, 1), new Matrix(weight.DevicePointer<float>(), k, 1), dx.DevicePointer<float>(), k, default, ProductPrecision);
+                if (x.Device.IsCuda) Kernels.Cuda.Gemm.Run(StreamOf(x), rows, k, n, new Matrix(dSums.DevicePointer<float>(), n, 1), new Matrix(weight.DevicePointer<float>(), k, 1), dx.DevicePointer<float>(), k, default, precision);
                 else Gemm.Run(rows, k, n, new Matrix(dSums.Pointer<float>(), n, 1), new Matrix(weight.Pointer<float>(), k, 1), dx.Pointer<float>(), k, default);
                 g.Set(0, dx);
             }
             if (g.Needs(1))
             {
                 Tensor dWeight = x.EmptyLike(weight.Shape);
-                if (x.Device.IsCuda) Kernels.Cuda.Gemm.Run(StreamOf(x), n, k, rows, new Matrix(dSums.DevicePointer<float>(), 1, n), new Matrix(x.DevicePointer<float>(), k, 1), dWeight.DevicePointer<float>(), k, default, ProductPrecision);
+                if (x.Device.IsCuda) Kernels.Cuda.Gemm.Run(StreamOf(x), n, k, rows, new Matrix(dSums.DevicePointer<float>(), 1, n), new Matrix(x.DevicePointer<float>(), k, 1), dWeight.DevicePointer<float>(), k, default, precision);
                 else Gemm.Run(n, k, rows, new Matrix(dSums.Pointer<float>(), 1, n), new Matrix(x.Pointer<float>(), k, 1), dWeight.Pointer<float>(), k, default);
                 g.Set(1, dWeight);
             }
@@ -75,7 +77,7 @@ public static unsafe partial class Ops
         return PackedMatrix.Pack(new Matrix(weight.Pointer<float>(), 1, k), k, n);
     }
 
-    private static void LinearForward(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual, Tensor? sums, PackedMatrix? packed, Tensor y)
+    private static void LinearForward(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual, Tensor? sums, PackedMatrix? packed, ProductPrecision precision, Tensor y)
     {
         int k = x.Shape[-1], n = y.Shape[-1], rows = checked((int)(y.Count / Math.Max(1, n)));
         bool cuda = x.Device.IsCuda;
@@ -87,7 +89,7 @@ public static unsafe partial class Ops
             ResidualStride = n,
             PreActivation = cuda ? sums.DevicePointer<float>() : sums is null ? null : sums.Pointer<float>(),
         };
-        if (cuda) Kernels.Cuda.Gemm.Run(StreamOf(x), rows, n, k, new Matrix(x.DevicePointer<float>(), k, 1), new Matrix(weight.DevicePointer<float>(), 1, k), y.DevicePointer<float>(), n, epilogue, ProductPrecision);
+        if (cuda) Kernels.Cuda.Gemm.Run(StreamOf(x), rows, n, k, new Matrix(x.DevicePointer<float>(), k, 1), new Matrix(weight.DevicePointer<float>(), 1, k), y.DevicePointer<float>(), n, epilogue, precision);
         else if (packed is not null) Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), packed, y.Pointer<float>(), n, epilogue);
         else Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), new Matrix(weight.Pointer<float>(), 1, k), y.Pointer<float>(), n, epilogue);
     }

@@ -95,7 +95,7 @@ public static unsafe partial class Ops
     {
         CheckFloat(nameof(Gather), table);
         Tensor source = Contiguous(table);
-        if (table.Device.IsCuda) throw new NotSupportedException($"{nameof(Gather)} has no kernel for {table.Device}; use {nameof(Embedding)}");
+        if (table.Device.IsCuda) throw new MissingKernelException($"{nameof(Gather)} has no kernel for {table.Device}; use {nameof(Embedding)}");
         long[] rows = ids.ToArray<long>();
         long width = source.Count / Math.Max(1, source.Shape[0]);
         Tensor y = Tensor.Empty(new Shape([.. ids.Shape.ToArray(), .. source.Shape.ToArray()[1..]]), source.DType);

@@ -34,7 +34,7 @@ internal static class DoctorCommand
         Row("bfloat16", Bf16Gemm.Missing is { } why ? $"--precision bf16 computes in fp32 here: {why}" : "products with --precision bf16");
         Row("memory", $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1L << 20):N0} MiB");
         Row("disk", $"{new DriveInfo(Environment.CurrentDirectory).AvailableFreeSpace / (1L << 20):N0} MiB free in {Environment.CurrentDirectory}");
-        Row("GPU", "this build computes on the CPU");
+        GpuReport.Print(Row);
         var missing = new List<string>();
         foreach ((string file, string use, string package) in s_libraries)
         {

@@ -1,8 +1,10 @@
 using Lavt.Data;
 using Lavt.Imaging;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Nn.Parallel;
 using Lavt.Nn.Weights;
 using Lavt.Options;
+using Lavt.Tensors;
 using Lavt.Training;
 using Lavt.Video;
 
@@ -34,7 +36,7 @@ internal static class ErrorReport
         WeightFileException => ExitCode.Checkpoint,
         DivergedException => ExitCode.Diverged,
         CommunicationException => ExitCode.Distributed,
-        MissingDeviceException or OutOfMemoryException or DllNotFoundException or MissingProgramException => ExitCode.Device,
+        MissingDeviceException or MissingKernelException or CudaException or OutOfMemoryException or DllNotFoundException or MissingProgramException => ExitCode.Device,
         FileNotFoundException or DirectoryNotFoundException => ExitCode.Data,
         IOException or UnauthorizedAccessException => ExitCode.Output,
         _ => ExitCode.Internal,

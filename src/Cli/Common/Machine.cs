@@ -1,5 +1,6 @@
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Tensors;
@@ -13,12 +14,27 @@ internal static class Machine
     /// <exception cref="MissingDeviceException">The device is not there.</exception>
     public static void Prepare(MachineOptions options)
     {
-        if (options.Device.Kind != DeviceKind.Cpu)
-            throw new MissingDeviceException($"--device {options.Device}: this build computes on the CPU; leave the flag out or give --device cpu");
+        foreach (Device device in options.Devices.Where(device => device.IsCuda)) Open(device);
+        if (options.Precision == Precision.Tf32 && !options.Device.IsCuda)
+            throw new OptionException("--precision", "tf32 is a type of GPUs; give --device cuda, or leave --precision out");
         if (options.Threads is not null || LaunchEnvironment.Read().LocalSize > 1)
             Workers.SetDefaultCount(Threads(options));
-        if (options.Precision == Precision.BFloat16 && Bf16Gemm.Missing is { } why)
+        if (options.Precision == Precision.BFloat16 && !options.Device.IsCuda && Bf16Gemm.Missing is { } why)
             Terminal.Note($"--precision bf16: products of bfloat16 are not available, computing in fp32 ({why})");
+    }
+
+    /// <summary>Opens a GPU and finds its compiler, so that what is missing is said before any work.</summary>
+    private static void Open(Device device)
+    {
+        try
+        {
+            CudaDevice.Of(device);
+            _ = CudaLibraries.CompilerFile;
+        }
+        catch (Exception missing) when (missing is DllNotFoundException or CudaException or EntryPointNotFoundException)
+        {
+            throw new MissingDeviceException($"--device {device}: {missing.Message}");
+        }
     }
 
     /// <summary>The threads that this process computes with: <c>--threads</c>, or its share of the host's cores.</summary>

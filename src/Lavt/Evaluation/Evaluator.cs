@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Imaging;
 using Lavt.Metrics;
@@ -87,7 +88,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         PwamVisuals prefix = model.Prefix(Rows(BatchTensors.Pictures(batch), pictures)).ForSentences(firstOfPicture);
         Tensor mask = BatchTensors.TokenMask(batch);
         Tensor language = model.TextEncoder.Forward(BatchTensors.TokenIds(batch), mask);
-        return model.Forward(prefix, batch.ImageSize, batch.ImageSize, language, mask);
+        return Ops.To(model.Forward(prefix, batch.ImageSize, batch.ImageSize, language, mask), Device.Cpu);
     }
 
     private long ImageOf(Batch batch, int item) => dataset[batch.Choices[item].Sample].Image.Id;

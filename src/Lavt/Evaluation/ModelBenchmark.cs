@@ -63,8 +63,8 @@ public sealed class ModelBenchmark
     public List<double> Forward(double seconds, int least)
     {
         // Once: it gives unused memory back to the system, which the next pass would have to ask for again.
-        if (!_isWarm) _model.KeepForInferenceOnly(_options.Machine.Products);
-        return Time(seconds, least, () => _model.Forward(_frames, Language(), _mask));
+        if (!_isWarm) _options.Machine.PrepareForInference(_model);
+        return Time(seconds, least, () => Ops.To(_model.Forward(_frames, Language(), _mask), Device.Cpu));
     }
 
     /// <summary>Times of training steps (forward, backward, optimizer); one more runs before them and does not count.</summary>

@@ -1,3 +1,4 @@
+using Lavt.Autograd;
 using Lavt.Imaging;
 using Lavt.Models;
 using Lavt.Tensors;
@@ -49,7 +50,7 @@ internal sealed class SentencePass
         {
             stop.ThrowIfCancellationRequested();
             using MemoryScope inner = MemoryScope.Begin();
-            ready(i, _model.Forward(prefix, _size, _size, _words[i].Language, _words[i].Mask));
+            ready(i, Ops.To(_model.Forward(prefix, _size, _size, _words[i].Language, _words[i].Mask), Device.Cpu));
         }
     }
 

@@ -36,7 +36,7 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
         };
         var model = new LavtModel(options.Model, RandomSource.None);
         Fill(model, checkpoint, options.Weights);
-        model.KeepForInferenceOnly(options.Machine.Products);
+        options.Machine.PrepareForInference(model);
         return new TrainedModel(model, options) { FoundInWeights = ModelInference.Found(asked, options.Model) };
     }
 

@@ -1,3 +1,4 @@
+using Lavt.Autograd;
 using Lavt.Nn;
 using Lavt.Options;
 using Lavt.Tensors;
@@ -21,7 +22,8 @@ public sealed class Bert : Module
     public Tensor Forward(Tensor ids, Tensor mask)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        Tensor x = _embeddings.Forward(ids);
+        mask = Ops.To(mask, Device);
+        Tensor x = _embeddings.Forward(Ops.To(ids, Device));
         for (int i = 0; i < _layers.Count; i++) x = _layers[i].Forward(x, mask);
         return scope.Return(x);
     }

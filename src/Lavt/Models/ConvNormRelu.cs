@@ -30,7 +30,7 @@ internal sealed class ConvNormRelu
     /// <summary>[B, H, W, input] to [B, H, W, output].</summary>
     public Tensor Forward(Tensor x)
     {
-        if (!Norm.Training && Tape.Current is null && x.DType == DType.F32) return _folded.Forward(x);
+        if (!Norm.Training && Tape.Current is null && x.DType == DType.F32 && !x.Device.IsCuda) return _folded.Forward(x);
         using MemoryScope scope = MemoryScope.Begin();
         return scope.Return(Norm.Forward(Convolution.Forward(x), relu: true));
     }

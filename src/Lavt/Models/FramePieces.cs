@@ -24,7 +24,7 @@ internal static class FramePieces
             int count = Math.Min(Frames, frames - start);
             Tensor part = piece(start, count);
             int rows = part.Shape[0] / count;
-            whole ??= scope.Return(Tensor.Empty(part.Shape.With(0, frames * rows), part.DType));
+            whole ??= scope.Return(part.EmptyLike(part.Shape.With(0, frames * rows)));
             whole.ViewSlice(0, start * rows, count * rows).CopyFrom(part);
         }
         return whole!;

@@ -1,4 +1,5 @@
 using Lavt.Autograd;
+using Lavt.Kernels.Cuda;
 using Lavt.Nn;
 using Lavt.Options;
 using Lavt.Tensors;
@@ -57,7 +58,7 @@ public sealed class LavtModel : Module
         ArgumentNullException.ThrowIfNull(frames);
         if (frames.Rank == 5 && !Options.FusesClips)
             frames = Ops.Reshape(frames, [frames.Shape[0] * frames.Shape[1], frames.Shape[2], frames.Shape[3], frames.Shape[4]]);
-        return Backbone.Prefix(frames);
+        return Backbone.Prefix(Ops.To(frames, Device));
     }
 
     /// <summary>The same from <see cref="Prefix"/>.</summary>
@@ -79,7 +80,7 @@ public sealed class LavtModel : Module
         ArgumentNullException.ThrowIfNull(prefix);
         ArgumentNullException.ThrowIfNull(mask);
         int repeats = prefix.Map.Tokens.Shape[0] / mask.Shape[0];
-        return Backbone.Forward(prefix, ForEachFrame(language, repeats), ForEachFrame(mask, repeats));
+        return Backbone.Forward(prefix, ForEachFrame(Ops.To(language, Device), repeats), ForEachFrame(Ops.To(mask, Device), repeats));
     }
 
     /// <summary>The decoder's logits for the stages' maps, resized to the frames: [B·T, height, width, 2].</summary>
@@ -101,6 +102,21 @@ public sealed class LavtModel : Module
         HostAllocator.Trim();
     }
 
+    /// <inheritdoc/>
+    public override void MoveTo(Device device)
+    {
+        base.MoveTo(device);
+        if (Options.Model == ModelKind.Lavt) TextEncoder.MoveTo(device);
+        HostAllocator.Trim();
+    }
+
+    /// <inheritdoc/>
+    public override void UseProducts(ProductPrecision precision)
+    {
+        base.UseProducts(precision);
+        if (Options.Model == ModelKind.Lavt) TextEncoder.UseProducts(precision);
+    }
+
     /// <summary>Switches the model and its text encoder, wherever that is registered.</summary>
     public void SetMode(bool training)
     {
@@ -113,7 +129,7 @@ public sealed class LavtModel : Module
     {
         if (times == 1) return x;
         int[] row = x.Shape.ToArray()[1..];
-        Tensor repeated = Ops.Add(Ops.Reshape(x, new Shape([x.Shape[0], 1, .. row])), Tensor.Zeros(new Shape([1, times, .. row.Select(_ => 1)]), x.DType));
+        Tensor repeated = Ops.Add(Ops.Reshape(x, new Shape([x.Shape[0], 1, .. row])), Tensor.Zeros(new Shape([1, times, .. row.Select(_ => 1)]), x.DType, x.Device));
         return Ops.Reshape(repeated, new Shape([x.Shape[0] * times, .. row]));
     }
 }

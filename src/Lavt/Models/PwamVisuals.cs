@@ -17,7 +17,7 @@ public sealed record PwamVisuals(FeatureMap Map, IReadOnlyList<(Tensor Visual, T
         {
             bool same = clips.Count == tensor.Shape[0] && !clips.Where((clip, i) => clip != i).Any();
             if (same) return tensor;
-            Tensor chosen = Tensor.Empty(tensor.Shape.With(0, clips.Count));
+            Tensor chosen = tensor.EmptyLike(tensor.Shape.With(0, clips.Count));
             for (int i = 0; i < clips.Count; i++) chosen.ViewSlice(0, i, 1).CopyFrom(tensor.ViewSlice(0, clips[i], 1));
             return chosen;
         }

@@ -1,4 +1,6 @@
 using Lavt.Kernels.Cpu;
+using Lavt.Kernels.Cuda;
+using Lavt.Nn;
 using Lavt.Tensors;
 
 namespace Lavt.Options;
@@ -27,6 +29,28 @@ public sealed record MachineOptions
     /// </summary>
     public DType Products => Precision == Precision.BFloat16 && Bf16Gemm.Missing is null ? DType.BF16 : DType.F32;
 
+    /// <summary>To what the products of linear layers are rounded on a GPU.</summary>
+    public ProductPrecision GpuProducts => Precision switch
+    {
+        Precision.BFloat16 => ProductPrecision.BFloat16,
+        Precision.Tf32 => ProductPrecision.Tf32,
+        _ => ProductPrecision.Float32,
+    };
+
+    /// <summary>Makes a model fit for inference where these options say: in evaluation mode, packed on the CPU or moved to the GPU.</summary>
+    public void PrepareForInference(Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (!Device.IsCuda)
+        {
+            model.KeepForInferenceOnly(Products);
+            return;
+        }
+        model.SetTraining(false);
+        model.UseProducts(GpuProducts);
+        model.MoveTo(Device);
+    }
+
     /// <summary>Reads a list such as <c>cpu:0,cpu:1</c>.</summary>
     /// <exception cref="FormatException">The text names no device, one twice, or devices of several kinds.</exception>
     public static IReadOnlyList<Device> ParseDevices(string text)
@@ -42,7 +66,7 @@ public sealed record MachineOptions
     /// <exception cref="OptionException"><see cref="Precision"/> is not float32.</exception>
     public void RequireTrainable()
     {
-        if (Precision != Precision.Float32)
+        if (Precision != Precision.Float32 && !Device.IsCuda)
             throw new OptionException("--precision", "training on the CPU computes in fp32 alone; leave the flag out (a trained model can be evaluated with --precision bf16)");
     }
 }
@@ -55,4 +79,7 @@ public enum Precision
 
     /// <summary><c>bf16</c>: products of linear layers from bfloat16, everything else float32.</summary>
     BFloat16,
+
+    /// <summary><c>tf32</c>: products of linear layers with 10 bits of mantissa, everything else float32; on GPUs.</summary>
+    Tf32,
 }

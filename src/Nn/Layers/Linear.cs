@@ -38,8 +38,8 @@ public sealed class Linear : Module
     {
         if (_rounded is not null) return Ops.LinearBf16(x, _rounded, Bias, activation, residual);
         PackedMatrix? packed = null;
-        if (!Training && Tape.Current is null && x.DType == DType.F32) packed = _packed ??= Ops.PackLinear(Weight);
-        return Ops.Linear(x, Weight, Bias, activation, residual, packed);
+        if (!Training && Tape.Current is null && x.DType == DType.F32 && !x.Device.IsCuda) packed = _packed ??= Ops.PackLinear(Weight);
+        return Ops.Linear(x, Weight, Bias, activation, residual, packed, Products);
     }
 
     /// <inheritdoc/>

@@ -1,0 +1,1 @@
+// clang's headers include this file of the CUDA toolkit; it has to be there.
