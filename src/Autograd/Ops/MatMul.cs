@@ -45,7 +45,7 @@ public static unsafe partial class Ops
         if (a.Device.IsCuda)
         {
             Matrix left = new(a.DevicePointer<float>(), (nint)a.Stride(-2), (nint)a.Stride(-1)), right = new(b.DevicePointer<float>(), (nint)b.Stride(-2), (nint)b.Stride(-1));
-            if (a.Rank == 2) Kernels.Cuda.Gemm.Run(StreamOf(a), m, n, k, left, right, y.DevicePointer<float>(), n, default, ProductPrecision);
+            if (a.Rank == 2) Kernels.Cuda.Gemm.Run(StreamOf(a), m, n, k, left, right, y.DevicePointer<float>(), n, default);
             else Kernels.Cuda.MatMul.Run(StreamOf(a), m, n, k, left, aAt, right, bAt, y.DevicePointer<float>());
             return y;
         }
