@@ -33,6 +33,7 @@ internal static unsafe class Gpu
     /// <summary>Sets the order in which the threads of a block run from now on.</summary>
     public static void SetOrder(int order)
     {
+        _ = Device;
         if (IsEmulated) s_setOrder(order);
     }
 
