@@ -41,7 +41,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) boundary_sums(
             sums[c * BOUNDARY_SUMS + TrueEdge] += trueEdge[i];
         }
     blockSums<WARPS>(sums, shared);
-    if (threadIdx.x < 2 * BOUNDARY_SUMS) partials[((i64)blockIdx.y * gridDim.x + blockIdx.x) * 2 * BOUNDARY_SUMS + threadIdx.x] = sums[threadIdx.x];
+    if (threadIdx.x != 0) return;
+    #pragma unroll
+    for (int i = 0; i < 2 * BOUNDARY_SUMS; i++) partials[((i64)blockIdx.y * gridDim.x + blockIdx.x) * 2 * BOUNDARY_SUMS + i] = sums[i];
 }
 
 #define F1_EPSILON 1e-7
@@ -62,6 +64,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) boundary_finish(const doub
         {
             double sums[BOUNDARY_SUMS] = {};
             for (int chunk = 0; chunk < chunks; chunk++)
+                #pragma unroll
                 for (int i = 0; i < BOUNDARY_SUMS; i++) sums[i] += partials[(((i64)sample * chunks + chunk) * 2 + c) * BOUNDARY_SUMS + i];
             double edges = sums[Edge] + F1_EPSILON, trueEdges = sums[TrueEdge] + F1_EPSILON, precision = sums[Hit] / edges, recall = sums[Found] / trueEdges, both = precision + recall + F1_EPSILON;
             double byPrecision = -factor * 2 * recall * (recall + F1_EPSILON) / (both * both), byRecall = -factor * 2 * precision * (precision + F1_EPSILON) / (both * both);

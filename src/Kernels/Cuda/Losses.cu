@@ -21,7 +21,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) cross_entropy_sums(const f
         sums[1] += weightOf(onObject);
     }
     blockSums<WARPS>(sums, shared);
-    if (threadIdx.x < 2) partials[2 * blockIdx.x + threadIdx.x] = sums[threadIdx.x];
+    if (threadIdx.x != 0) return;
+    partials[2 * blockIdx.x] = sums[0];
+    partials[2 * blockIdx.x + 1] = sums[1];
 }
 
 // One block: totals[2] and the loss.
@@ -80,7 +82,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) dice_sums(const float2* __
         if (withFocal) sums[FocalSum] += focalOf(p, onObject).loss;
     }
     blockSums<WARPS>(sums, shared);
-    if (threadIdx.x < DICE_SUMS) partials[((i64)blockIdx.y * gridDim.x + blockIdx.x) * DICE_SUMS + threadIdx.x] = sums[threadIdx.x];
+    if (threadIdx.x != 0) return;
+    #pragma unroll
+    for (int i = 0; i < DICE_SUMS; i++) partials[((i64)blockIdx.y * gridDim.x + blockIdx.x) * DICE_SUMS + i] = sums[i];
 }
 
 // One block: totals [sample][DICE_SUMS], and loss = the sum over the samples of diceFactor dice + focalFactor focal.
@@ -92,7 +96,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) dice_finish(const double* 
     {
         double sums[DICE_SUMS] = {};
         for (int chunk = 0; chunk < chunks; chunk++)
+            #pragma unroll
             for (int i = 0; i < DICE_SUMS; i++) sums[i] += partials[((i64)sample * chunks + chunk) * DICE_SUMS + i];
+        #pragma unroll
         for (int i = 0; i < DICE_SUMS; i++) totals[sample * DICE_SUMS + i] = sums[i];
         all[0] += diceFactor * diceLoss(sums) + focalFactor * sums[FocalSum];
     }

@@ -15,7 +15,7 @@ extern "C" __global__ void __launch_bounds__(256) max_pool_forward(const float* 
         {
             i64 at = i + ((i64)down * width + right) * channels;
             // Not-a-numbers win, as in PyTorch.
-            if (winner < 0 || x[at] > largest || isnan(x[at]))
+            if (winner < 0 || x[at] > largest || x[at] != x[at])
             {
                 largest = x[at];
                 winner = at;

@@ -3,6 +3,11 @@
 #pragma once
 #include "Common.cuh"
 
+// The launcher says how many channels a head has, rounded up to a multiple of 4.
+#ifndef HEAD_DIM
+#define HEAD_DIM 32
+#endif
+
 #define ROWS 64
 #define AT_ONCE 4                // rows that a thread works on together, for independent sums
 #define STRIDE (HEAD_DIM + 4)    // keeps rows aligned, and threads that read their own rows in different banks
