@@ -5,7 +5,7 @@ namespace Lavt.Kernels.Cuda;
 /// <summary>Attention within shifted windows of a map, with the position bias; see <see cref="Cpu.WindowAttention"/>.</summary>
 public static unsafe class WindowAttention
 {
-    private const int WarpSize = 32, MostThreads = 256, LargestHead = 64, BlocksForTable = 1024;
+    private const int WarpSize = 32, MostThreads = 256, LargestHead = 64, BlocksForTable = 1024, QueriesPerWarp = 16, MostTensorWarps = 9, TensorHead = 32;
 
     /// <summary>Static shared memory of the kernels: two times 64 rows of a head, and what is known of their tokens.</summary>
     private const int Rows = 64, BytesPerRow = 6 * sizeof(int);
@@ -14,10 +14,19 @@ public static unsafe class WindowAttention
     private static readonly CudaKernel[] s_backwardQueries = PerHead("WindowAttentionBackward.cu", "window_attention_backward_queries");
     private static readonly CudaKernel[] s_backwardKeys = PerHead("WindowAttentionBackward.cu", "window_attention_backward_keys");
 
+    private static readonly CudaKernel s_forwardBf16 = new("WindowAttentionTensor.cu", "window_attention_forward_bf16");
+
     /// <inheritdoc cref="Cpu.WindowAttention.Forward"/>
-    public static void Forward(CudaStream stream, float* qkv, float* qkvBias, float* biasTable, float* y, int batch, int heads, int headDim, Volume map, Volume window, Volume shift, Volume tableWindow)
+    /// <remarks>Rounded to bfloat16, heads of 32 channels are computed on the matrix units; all else is float32.</remarks>
+    public static void Forward(CudaStream stream, float* qkv, float* qkvBias, float* biasTable, float* y, int batch, int heads, int headDim, Volume map, Volume window, Volume shift, Volume tableWindow, ProductPrecision precision = ProductPrecision.Float32)
     {
         Geometry geometry = new(heads, headDim, map, window, shift, tableWindow);
+        if (precision == ProductPrecision.BFloat16 && headDim == TensorHead)
+        {
+            int allWarps = (geometry.Size + QueriesPerWarp - 1) / QueriesPerWarp, blocks = (allWarps + MostTensorWarps - 1) / MostTensorWarps, warps = (allWarps + blocks - 1) / blocks;
+            s_forwardBf16.Launch(stream, new Grid((long)batch * geometry.Windows, heads, blocks), warps * WarpSize, geometry.TableBytes, qkv, qkvBias, biasTable, y, KernelArgument.ByValue(&geometry));
+            return;
+        }
         (int parts, int threads) = Share(geometry.Size, MostThreads);
         s_forward[KernelFor(headDim)].Launch(stream, new Grid((long)batch * geometry.Windows, heads, parts), threads, geometry.TableBytes, qkv, qkvBias, biasTable, y, KernelArgument.ByValue(&geometry));
     }

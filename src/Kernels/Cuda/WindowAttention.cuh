@@ -96,14 +96,17 @@ DEVICE Source resultOf(const Geometry& g, const float* y, i64 sample)
     return Source{y + sample * g.tokens * channels + blockIdx.y * g.headDim, channels, nullptr};
 }
 
-// Puts the rows of places[0 ... ROWS - 1] into shared memory; neighbouring threads read neighbouring channels.
-DEVICE void gather(const Geometry& g, const Source& source, const int* places, float factor, float (*rows)[STRIDE])
+DEVICE void store(float& to, float x) { to = x; }
+DEVICE void store(bf16& to, float x) { to = toBf16(x); }
+
+// Puts the rows of the first places into shared memory; neighbouring threads read neighbouring channels.
+template <class T, int WIDTH> DEVICE void gather(const Geometry& g, const Source& source, const int* places, int count, float factor, T (*rows)[WIDTH])
 {
-    for (int e = threadIdx.x; e < ROWS * HEAD_DIM; e += blockDim.x)
+    for (int e = threadIdx.x; e < count * HEAD_DIM; e += blockDim.x)
     {
         int row = e / HEAD_DIM, d = e % HEAD_DIM, place = places[row];
         const float* from = place >= 0 ? source.rows + place * source.stride : place == PADDING ? source.padding : nullptr;
-        rows[row][d] = from && d < g.headDim ? factor * from[d] : 0.f;
+        store(rows[row][d], from && d < g.headDim ? factor * from[d] : 0.f);
     }
 }
 
@@ -118,7 +121,7 @@ DEVICE void gatherOwn(const Geometry& g, const Source& source, int place, float 
         // The last part may have fewer rows.
         for (int i = (int)(blockDim.x - first) + threadIdx.x; i < ROWS; i += blockDim.x) places[i] = NOTHING;
         __syncthreads();
-        gather(g, source, places, factor, rows);
+        gather(g, source, places, ROWS, factor, rows);
         __syncthreads();
         if (isMine)
             #pragma unroll
@@ -227,8 +230,8 @@ DEVICE void attend(const Geometry& g, int window, const Source& keys, const Sour
     {
         findOthers(g, window, first, others);
         __syncthreads();
-        gather(g, keys, others.places, 1.f, rows[0]);
-        gather(g, values, others.places, 1.f, rows[1]);
+        gather(g, keys, others.places, ROWS, 1.f, rows[0]);
+        gather(g, values, others.places, ROWS, 1.f, rows[1]);
         __syncthreads();
         int count = min(ROWS, g.size - first);
         for (int j = 0; j < count; j += AT_ONCE)

@@ -40,8 +40,8 @@ extern "C" __global__ void __launch_bounds__(256) window_attention_backward_quer
             {
                 findOthers(g, window, first, others);
                 __syncthreads();
-                gather(g, keys, others.places, 1.f, rows[0]);
-                gather(g, values, others.places, 1.f, rows[1]);
+                gather(g, keys, others.places, ROWS, 1.f, rows[0]);
+                gather(g, values, others.places, ROWS, 1.f, rows[1]);
                 __syncthreads();
                 int count = min(ROWS, g.size - first);
                 for (int j = 0; j < count; j += AT_ONCE)
@@ -100,8 +100,8 @@ extern "C" __global__ void __launch_bounds__(256) window_attention_backward_keys
     {
         findOthers(g, window, first, others);
         __syncthreads();
-        gather(g, sourceOf(g, qkv, qkvBias, sample, 0), others.places, g.scale, rows[0]);
-        gather(g, resultOf(g, dy, sample), others.places, 1.f, rows[1]);
+        gather(g, sourceOf(g, qkv, qkvBias, sample, 0), others.places, ROWS, g.scale, rows[0]);
+        gather(g, resultOf(g, dy, sample), others.places, ROWS, 1.f, rows[1]);
         int count = min(ROWS, g.size - first);
         for (int i = threadIdx.x; i < count; i += blockDim.x)
         {
