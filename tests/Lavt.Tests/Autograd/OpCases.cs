@@ -76,7 +76,7 @@ public static class OpCases
 
     private static IEnumerable<OpCase> Norms()
     {
-        foreach ((int rows, int channels) in ((int, int)[])[(0, 4), (1, 1), (3, 15), (2, 16), (5, 33), (7, 96)])
+        foreach ((int rows, int channels) in ((int, int)[])[(0, 4), (1, 1), (3, 15), (2, 16), (5, 33), (7, 96), (70, 5)])
             yield return new("LayerNorm", [[rows, channels], [channels], [channels]], x => Ops.LayerNorm(x[0], x[1], x[2]));
         foreach ((int batch, int tokens, int channels) in ((int, int, int)[])[(1, 1, 3), (2, 5, 15), (1, 33, 17), (3, 7, 32)])
             yield return new("InstanceNorm", [[batch, tokens, channels]], x => Ops.InstanceNorm(x[0]));

@@ -7,7 +7,10 @@ internal sealed record Executable(int ExitCode, string Output, string Errors)
 {
     public static Executable Run(string name, params string[] arguments) => RunIn(Environment.CurrentDirectory, name, arguments);
 
-    public static Executable RunIn(string folder, string name, params string[] arguments)
+    public static Executable RunIn(string folder, string name, params string[] arguments) => RunWith([], folder, name, arguments);
+
+    /// <summary>The same with variables of the environment.</summary>
+    public static Executable RunWith(Dictionary<string, string> environment, string folder, string name, params string[] arguments)
     {
         // The build gives lavt its short name in its own folder only.
         string file = name == "lavt" ? "Lavt.Program" : name;
@@ -18,6 +21,7 @@ internal sealed record Executable(int ExitCode, string Output, string Errors)
             WorkingDirectory = folder,
         };
         start.Environment.Remove("LAVT_DEBUG");
+        foreach ((string variable, string value) in environment) start.Environment[variable] = value;
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();

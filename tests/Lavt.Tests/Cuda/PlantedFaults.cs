@@ -18,9 +18,8 @@ public static class PlantedFaults
     private static IEnumerable<Fault> Common() =>
     [
         new("Common.cuh", "no barrier before partial sums are read", "partials[warp] = x;\n    __syncthreads();", "partials[warp] = x;", Cases: "Sum of many"),
-        new("Common.cuh", "no barrier behind the reading of partial sums", "partials[lane] : 0.f);\n    __syncthreads();", "partials[lane] : 0.f);", Cases: "InstanceNorm"),
         new("Common.cuh", "a sum over half a warp", "step = 16; step > 0; step >>= 1) x += ", "step = 8; step > 0; step >>= 1) x += ", Cases: "LayerNorm"),
-        new("Common.cuh", "a maximum over half a warp", "step = 16; step > 0; step >>= 1) x = fmaxf", "step = 8; step > 0; step >>= 1) x = fmaxf", Cases: "Softmax"),
+        new("Common.cuh", "a maximum over half a warp", "step = 16; step > 0; step >>= 1) x = fmaxf", "step = 8; step > 0; step >>= 1) x = fmaxf", nameof(PrimitivesOnGpuTests)),
         new("Common.cuh", "threads of other blocks work on the same elements", "(i64)blockIdx.x * blockDim.x + threadIdx.x", "(i64)threadIdx.x", Cases: "Sum,Log"),
         new("Common.cuh", "a barrier in one half of the block", "partials[lane] : 0.f);\n    __syncthreads();", "partials[lane] : 0.f);\n    if (warp < WARPS / 2) __syncthreads();", Cases: "Sum of many"),
     ];
@@ -37,7 +36,7 @@ public static class PlantedFaults
         new("Activation.cu", "the derivative of GELU from the result", "ACTIVATION == Gelu ? x[i] : 0.f", "0.f", Cases: "Gelu"),
         new("Primitive.cu", "difference the wrong way round", "ZIP_KERNEL(subtract, a - b)", "ZIP_KERNEL(subtract, b - a)", Cases: "Subtract"),
         new("Primitive.cu", "rows beyond the last", "if (row >= rows) return;", "", Cases: "Softmax"),
-        new("Primitive.cu", "a maximum that begins at 0", "-__int_as_float(0x7F800000)", "0.f", Cases: "Softmax"),
+        new("Primitive.cu", "a maximum that begins at 0", "-__int_as_float(0x7F800000)", "0.f", nameof(PrimitivesOnGpuTests)),
     ];
 
     private static IEnumerable<Fault> Norms() =>

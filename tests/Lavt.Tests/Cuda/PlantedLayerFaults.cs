@@ -29,7 +29,7 @@ public static class PlantedLayerFaults
     private static IEnumerable<Fault> Maps() =>
     [
         new("Layout.cuh", "the outermost axis is not walked", "axis >= 0; axis--", "axis > 0; axis--", Cases: "Add broadcast,Permute"),
-        new("Layout.cuh", "axes in the wrong order", "int axis = layout.rank - 1; axis >= 0; axis--", "int axis = 0; axis < layout.rank; axis++", Cases: "Permute"),
+        new("Layout.cuh", "axes in the wrong order", "int axis = layout.rank - 1; axis >= 0; axis--", "int axis = 0; axis < layout.rank; axis++", Cases: "Multiply broadcast"),
         new("MatMul.cu", "no barrier before a tile is read", "        }\n        __syncthreads();\n        #pragma unroll 8", "        }\n        #pragma unroll 8", Cases: "MatMul"),
         new("MatMul.cu", "every product is the first one", "b += offsetOf(bAt, blockIdx.x);", "", Cases: "MatMul"),
         new("Pixels.cuh", "threads share a channel", "threadIdx.x & (lanes - 1)", "threadIdx.x & (lanes - 2)", Cases: "Bilinear"),

@@ -1,0 +1,60 @@
+using Lavt.Cli;
+using Lavt.Tests.Cli;
+using Xunit;
+
+namespace Lavt.Tests.Cuda;
+
+/// <summary>What the command line says of GPUs: with the emulator, without a driver, without NVRTC.</summary>
+public class CommandsOnGpuTests
+{
+    private const string Nothing = "/nonexistent/library.so";
+
+    [Fact]
+    public void Doctor_shows_driver_compiler_and_GPU_and_runs_a_kernel()
+    {
+        Executable run = Doctor(Emulator(), Emulator());
+        Assert.Contains("CPU emulator, compute capability 9.0", run.Output, StringComparison.Ordinal);
+        Assert.Contains("a kernel was compiled and computes right", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Doctor_says_where_a_missing_library_was_looked_for()
+    {
+        Assert.Contains("no NVIDIA driver: libcuda.so.1 was not found", Doctor(Nothing, Nothing).Output, StringComparison.Ordinal);
+        Executable run = Doctor(Emulator(), Nothing);
+        Assert.Contains("no NVRTC: libnvrtc was not found", run.Output, StringComparison.Ordinal);
+        Assert.Contains(Nothing, run.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false, "cuda", "--device cuda:0: no NVIDIA driver")]
+    [InlineData(true, "cuda:63", "--device cuda:63: there is no cuda:63: the driver offers 2 GPUs")]
+    public void A_missing_GPU_is_one_message_with_its_own_exit_code(bool hasDriver, string device, string message)
+    {
+        string library = hasDriver ? Emulator() : Nothing;
+        Executable run = Executable.RunWith(Variables(library, library), Environment.CurrentDirectory, "lavt", "bench", "--model", "lavt_one", "--device", device);
+        Assert.Equal(ExitCode.Device, run.ExitCode);
+        Assert.Contains(message, run.Errors, StringComparison.Ordinal);
+        Assert.Single(run.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Fact]
+    public void Tf32_needs_a_GPU()
+    {
+        Executable run = Executable.Run("lavt", "bench", "--model", "lavt_one", "--precision", "tf32");
+        Assert.Equal(ExitCode.Usage, run.ExitCode);
+        Assert.Contains("tf32 is a type of GPUs", run.Errors, StringComparison.Ordinal);
+    }
+
+    private static Executable Doctor(string driver, string compiler) => Executable.RunWith(Variables(driver, compiler), Environment.CurrentDirectory, "lavt", "doctor");
+
+    private static string Emulator()
+    {
+        _ = Gpu.Device;
+        if (!Gpu.IsEmulated) Assert.Skip("the commands are tested with the emulator");
+        return Path.Combine(EmulatorBuild.Run(), "libcuda_emulator.so");
+    }
+
+    private static Dictionary<string, string> Variables(string driver, string compiler) =>
+        new() { ["LAVT_CUDA_LIB"] = driver, ["LAVT_NVRTC_LIB"] = compiler };
+}
