@@ -23,12 +23,12 @@ internal readonly unsafe struct ColumnNorm(CudaStream stream, int groups, long r
 
     private Grid BlocksOfStatistics => Grid.Over((long)groups * columns, Threads);
 
-    private long PartialBytes => (long)groups * _split.Chunks * 2 * columns * sizeof(float);
+    private long Partials => (long)groups * _split.Chunks * 2 * columns;
 
     /// <summary>Mean and biased variance of each column, [groups, 2, columns]; there is at least one row.</summary>
     public void Moments(float* x, double* moments)
     {
-        using CudaScratch partials = new(stream, PartialBytes);
+        using CudaScratch partials = new(stream, Partials * sizeof(float));
         s_moments.Launch(stream, Blocks, Threads, 0, x, rows, columns, _split.RowsPerChunk, partials.Address);
         s_join.Launch(stream, BlocksOfStatistics, Threads, 0, partials.Address, rows, columns, _split.RowsPerChunk, _split.Chunks, groups, moments);
     }
@@ -48,7 +48,7 @@ internal readonly unsafe struct ColumnNorm(CudaStream stream, int groups, long r
     /// <summary>Σ g and Σ g · n over the rows, [groups, columns] each. With β given there was a ReLU; without a mean, x is normalised already.</summary>
     public void GradientSums(float* x, float* mean, float* rstd, float* gamma, float* beta, float* dy, float* sumG, float* sumGn)
     {
-        using CudaScratch partials = new(stream, PartialBytes);
+        using CudaScratch partials = new(stream, Partials * sizeof(double));
         s_gradientSums.Launch(stream, Blocks, Threads, 0, x, mean, rstd, gamma, beta, dy, rows, columns, _split.RowsPerChunk, partials.Address);
         s_addChunks.Launch(stream, BlocksOfStatistics, Threads, 0, partials.Address, _split.Chunks, columns, groups, sumG, sumGn);
     }

@@ -29,12 +29,12 @@ DEVICE Place myPlace(i64 rows, int columns, int rowsPerChunk)
 DEVICE i64 rowsOf(int chunk, i64 rows, int rowsPerChunk) { return max(0LL, min(rows, (i64)(chunk + 1) * rowsPerChunk) - (i64)chunk * rowsPerChunk); }
 
 // The sum over the warps of a block, for each lane; in every thread, always added in the same order.
-DEVICE float sumOverWarps(float x, float (*sums)[33])
+template <class T> DEVICE T sumOverWarps(T x, T (*sums)[33])
 {
     int lane = threadIdx.x & 31;
     sums[threadIdx.x >> 5][lane] = x;
     __syncthreads();
-    x = 0.f;
+    x = 0;
     for (int w = 0; w < WARPS; w++) x += sums[w][lane];
     __syncthreads();
     return x;
@@ -126,14 +126,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) column_normalise(
     }
 }
 
-// Sums of g and g n over each chunk. Behind a ReLU (beta is given) g counts only where gamma n + beta is positive.
+// Sums of g and g n over each chunk, in double: they may cancel nearly all of what is added. Behind a ReLU (beta is given) g
+// counts only where gamma n + beta is positive.
 extern "C" __global__ void __launch_bounds__(THREADS) column_norm_gradient_sums(
     const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ rstd, const float* __restrict__ gamma, const float* __restrict__ beta, const float* __restrict__ dy,
-    i64 rows, int columns, int rowsPerChunk, float* partials)
+    i64 rows, int columns, int rowsPerChunk, double* partials)
 {
-    __shared__ float sums[WARPS][33];
+    __shared__ double sums[WARPS][33];
     Place place = myPlace(rows, columns, rowsPerChunk);
-    float sum = 0.f, product = 0.f;
+    double sum = 0, product = 0;
     if (place.isInside)
     {
         i64 first = place.group * rows * columns + place.column, statistic = place.group * columns + place.column;
@@ -142,7 +143,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) column_norm_gradient_sums(
         {
             float n = normalised(x[first + row * columns], mean, average, scale), g = fmaf(n, gain, offset) > 0.f ? dy[first + row * columns] : 0.f;
             sum += g;
-            product += g * n;
+            product += (double)g * n;
         }
     }
     sum = sumOverWarps(sum, sums);
@@ -154,7 +155,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) column_norm_gradient_sums(
 }
 
 // Adds up the chunks in their order: sumG and sumGn [group][columns].
-extern "C" __global__ void __launch_bounds__(THREADS) column_norm_add_chunks(const float* __restrict__ partials, int chunks, int columns, int groups, float* sumG, float* sumGn)
+extern "C" __global__ void __launch_bounds__(THREADS) column_norm_add_chunks(const double* __restrict__ partials, int chunks, int columns, int groups, float* sumG, float* sumGn)
 {
     i64 i = globalThread();
     if (i >= (i64)groups * columns) return;

@@ -10,7 +10,12 @@ namespace Lavt.Tests.Cuda;
 /// <summary>What the small sizes of <see cref="OpCases"/> do not reach: sizes above a tile, a block and a chunk, and rounded products; against the CPU.</summary>
 public class LayersOnGpuTests
 {
-    public static TheoryData<int> Cases() => [.. Enumerable.Range(0, All().Count())];
+    /// <summary>All cases, or those whose names begin with one of the words in LAVT_TEST_OPS.</summary>
+    public static TheoryData<int> Cases()
+    {
+        string[] wanted = (Environment.GetEnvironmentVariable("LAVT_TEST_OPS") ?? "").Split(',');
+        return [.. All().Index().Where(op => wanted.Any(word => op.Item.Name.StartsWith(word, StringComparison.Ordinal))).Select(op => op.Index)];
+    }
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -45,6 +50,10 @@ public class LayersOnGpuTests
         yield return new("WordAttention", [[2, 100, 66], [2, 40, 66], [2, 40, 66]], x => Ops.WordAttention(x[0], x[1], x[2], Ops.Full([2, 40], 1, DType.F32, x[0].Device), 2, 0.2));
         yield return new("BatchNorm", [[2, 40, 60, 3], [3], [3]], x => Ops.BatchNorm(x[0], x[1], x[2], Ops.Full([3], 0, DType.F32, x[0].Device), Ops.Full([3], 1, DType.F32, x[0].Device), training: true));
         yield return new("InstanceNorm", [[2, 150, 40]], x => Ops.InstanceNorm(x[0]));
+        yield return new("MaxPool", [[2, 30, 33, 2]], x => Ops.MaxPool(x[0], 5));
+        yield return new("CrossEntropyLoss", [[2, 70, 71, 2]], x => Ops.CrossEntropyLoss(x[0], Target(x[0])));
+        yield return new("DiceFocalLoss", [[2, 70, 71, 2]], x => Ops.DiceFocalLoss(x[0], Target(x[0])));
+        yield return new("DiceBoundaryLoss", [[2, 70, 71, 2]], x => Ops.DiceBoundaryLoss(x[0], Target(x[0])));
         yield return new("Dropout", [[5000]], x =>
         {
             Generator.Current = new RandomSource(3);
@@ -56,6 +65,15 @@ public class LayersOnGpuTests
     {
         int rows = (2 * window.Frames - 1) * (2 * window.Height - 1) * (2 * window.Width - 1), channels = 32 * heads;
         return new($"WindowAttention {precision} {map} window {window}", [[1, map.Count, 3 * channels], [3 * channels], [rows, heads]], x => Ops.WindowAttention(x[0], x[1], x[2], map, window, shift, window, precision));
+    }
+
+    /// <summary>A target with stripes of seven pixels, on the logits' device.</summary>
+    private static Tensor Target(Tensor logits)
+    {
+        Tensor target = Tensor.Empty([logits.Shape[0], logits.Shape[1], logits.Shape[2]], DType.U8);
+        Span<byte> values = target.Span<byte>();
+        for (int i = 0; i < values.Length; i++) values[i] = (byte)(i / 7 % 3 == 0 ? 1 : 0);
+        return Ops.To(target, logits.Device);
     }
 
     private static (Tensor Output, Tensor[] Gradients) Differentiate(OpCase op, Device device)

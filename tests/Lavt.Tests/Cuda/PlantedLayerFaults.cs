@@ -39,7 +39,7 @@ public static class PlantedLayerFaults
         new("PatchGather.cu", "rows and columns of a patch exchanged", "place / columns * patch + within / patch % patch", "place / columns * patch + within % patch", Cases: "Patches"),
         new("PatchGather.cu", "neighbours in the order of rows", "row = place / columns * 2 + (part & 1), column = place % columns * 2 + (part >> 1)", "row = place / columns * 2 + (part >> 1), column = place % columns * 2 + (part & 1)", Cases: "MergeNeighbours"),
         new("PatchGather.cu", "what lies outside is read", "from.isInside ?", "true ?", Cases: "MergeNeighbours"),
-        new("MaxPool.cu", "the last of equal values wins", "x[at] > largest", "x[at] >= largest", Cases: "DiceBoundaryLoss"),
+        new("MaxPool.cu", "the last of equal values wins", "x[at] > largest", "x[at] >= largest", nameof(LayersOnGpuTests), "MaxPool"),
         new("MaxPool.cu", "rows beyond the last", "down <= min(reach, height - 1 - row)", "down <= reach", Cases: "MaxPool"),
     ];
 
@@ -55,7 +55,7 @@ public static class PlantedLayerFaults
 
     private static IEnumerable<Fault> Losses() =>
     [
-        new("Doubles.cuh", "a sum over half a warp", "step = 16;", "step = 8;", Cases: "CrossEntropyLoss,DiceFocalLoss"),
+        new("Doubles.cuh", "a sum over half a warp", "step = 16;", "step = 8;", nameof(LayersOnGpuTests), "CrossEntropyLoss"),
         new("Doubles.cuh", "no barrier before partial sums are read", "partials[warp][i] = values[i];\n    }\n    __syncthreads();", "partials[warp][i] = values[i];\n    }", Cases: "DiceFocalLoss"),
         new("LossPixel.cuh", "the gradients of the logits exchanged", "make_float2(-(float)derivative, (float)derivative)", "make_float2((float)derivative, -(float)derivative)", Cases: "CrossEntropyLoss"),
         new("LossPixel.cuh", "classes exchanged", "difference < 0 ? Probabilities{larger, smaller}", "difference > 0 ? Probabilities{larger, smaller}", Cases: "MultiClassDiceLoss"),
@@ -83,9 +83,9 @@ public static class PlantedLayerFaults
         new("WindowAttention.cuh", "sums are not scaled when a larger score comes", "softmax.sums[d] *= shrink;", "", Cases: "WindowAttention"),
         new("WindowAttention.cuh", "no barrier before rows are read", "rows[1]);\n        __syncthreads();\n        int count", "rows[1]);\n        int count", Cases: "WindowAttention"),
         new("WindowAttention.cu", "queries are not scaled", "mine.place, g.scale, others.places", "mine.place, 1.f, others.places", Cases: "WindowAttention"),
-        new("WindowAttentionTensor.cu", "no barrier before rows are read", "ROWS, 1.f, values);\n        __syncthreads();", "ROWS, 1.f, values);", nameof(LayersOnGpuTests)),
-        new("WindowAttentionTensor.cu", "values are not transposed", "loadMatricesTransposed(value", "loadMatrices(value", nameof(LayersOnGpuTests)),
-        new("WindowAttentionTensor.cu", "the sum of a row over one lane only", "1.f / rowSum(total[row])", "1.f / total[row]", nameof(LayersOnGpuTests)),
+        new("WindowAttentionTensor.cu", "no barrier before rows are read", "ROWS, 1.f, values);\n        __syncthreads();", "ROWS, 1.f, values);", nameof(LayersOnGpuTests), "WindowAttention BFloat16"),
+        new("WindowAttentionTensor.cu", "values are not transposed", "loadMatricesTransposed(value", "loadMatrices(value", nameof(LayersOnGpuTests), "WindowAttention BFloat16"),
+        new("WindowAttentionTensor.cu", "the sum of a row over one lane only", "1.f / rowSum(total[row])", "1.f / total[row]", nameof(LayersOnGpuTests), "WindowAttention BFloat16"),
         new("WindowAttentionBackward.cu", "softmax backwards without its mean", "(slopes[k] - mean) : 0.f", "slopes[k] : 0.f", Cases: "WindowAttention"),
         new("WindowAttentionBackward.cu", "the table's gradient of one warp only", "warp < warps; warp++", "warp < 1; warp++", Cases: "WindowAttention 1x7x8"),
         new("WindowAttentionBackward.cu", "queries beyond the window change the table", "if (isInside && mine.place >= 0) dTable", "if (isInside) dTable", Cases: "WindowAttention"),
