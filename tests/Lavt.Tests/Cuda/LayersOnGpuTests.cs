@@ -97,7 +97,7 @@ public class LayersOnGpuTests
     {
         Assert.Equal(expected.Shape, actual.Shape);
         float[] e = expected.ToArray<float>(), a = actual.ToArray<float>();
-        float bound = error * Math.Max(0.05f, e.Max(Math.Abs));
+        float bound = error * Math.Max(1e-6f, e.Max(Math.Abs));
         for (int i = 0; i < e.Length; i++) Assert.True(Math.Abs(e[i] - a[i]) <= bound, $"{what}, element {i}: {a[i]}, expected {e[i]}");
     }
 }
