@@ -25,10 +25,11 @@ internal static class VideoDemo
     /// <summary>A video LAVT that two cores train in a few minutes.</summary>
     private static readonly string[] s_training =
     [
-        "--model", "lavt_video", "--model_id", RunName, "--num_frames", "8", "--embed_dim", "24", "--depths", "2-2-2-2", "--heads", "1-2-4-8", "--window", "5",
+        "--model", "lavt_video", "--model_id", RunName, "--num_frames", "6", "--embed_dim", "24", "--depths", "1-1-2-1", "--heads", "1-2-4-8", "--window", "5",
+        "--sep_t_pwam", "--conv3d_kernel_size_t", "3-3-3", "--conv3d_kernel_size_s", "1-1-1", "--w_t3x3_s1x1", "--mm_t3x3_s1x1",
         "--drop_path", "0", "--ck_bert", "none", "--bert_hidden", "64", "--bert_layers", "2", "--bert_heads", "4", "--bert_intermediate", "256",
         "--bert_positions", "22", "--bert_dropout", "0", "--lang_enc_params", "embeddings+encoder-all", "--loss", "mc_dice", "--lr", "1e-3",
-        "--batch-size", "4", "--img_size", "64", "--epochs", "4", "--workers", "1", "--keep", "0", "--print-freq", "50",
+        "--batch-size", "4", "--img_size", "64", "--epochs", "3", "--workers", "1", "--keep", "0", "--print-freq", "50",
     ];
 
     /// <summary>Runs the demo in a folder.</summary>
@@ -49,7 +50,7 @@ internal static class VideoDemo
             ["--dataset", "ytvos", "--split", "valid", "--masks", "clips", "--visualize", "--json", "clips.json"],
             ["--dataset", "ytvos", "--split", "valid", "--masks", "frames", "--sliding_window", "1", "--json", "frames.json"],
         ];
-        if (withA2d) evaluations.Add(["--dataset", "a2d", "--split", "val", "--clip_length", "8", "--json", "a2d.json"]);
+        if (withA2d) evaluations.Add(["--dataset", "a2d", "--split", "val", "--clip_length", "6", "--json", "a2d.json"]);
         foreach (string[] evaluation in evaluations)
         {
             if (code == ExitCode.Ok) code = DemoCommand.Call(folder, "lavt-eval", [.. weights, .. evaluation]);

@@ -44,7 +44,7 @@ internal sealed class MovingSceneMaker(RandomSequence random)
         SceneColor color = Take(colors);
         (int red, int green, int blue) = s_paints[(int)color];
         return new SceneObject(
-            (SceneShape)random.Below(4), color, SceneSize.Small, 0, 0, random.Between(0.11, 0.14), random.Between(-0.15, 0.15), (Vary(red), Vary(green), Vary(blue)));
+            (SceneShape)random.Below(4), color, SceneSize.Small, 0, 0, random.Between(0.1, 0.125), random.Between(-0.15, 0.15), (Vary(red), Vary(green), Vary(blue)));
     }
 
     private T Take<T>(List<T> from)
@@ -60,7 +60,7 @@ internal sealed class MovingSceneMaker(RandomSequence random)
     {
         for (int attempt = 0; attempt < Tries; attempt++)
         {
-            double way = motion == SceneMotion.Still ? 0 : random.Between(0.28, 0.4);
+            double way = motion == SceneMotion.Still ? 0 : random.Between(0.35, 0.5);
             MovingObject item = new(looks with { X = random.Between(0, 1), Y = random.Between(0, 1) }, motion, way);
             if (Enumerable.Range(0, Checks).All(check => IsFree(scene, item, check / (Checks - 1.0)))) return item;
         }

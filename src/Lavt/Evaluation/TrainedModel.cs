@@ -40,10 +40,10 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
         return new TrainedModel(model, options) { FoundInWeights = ModelInference.Found(asked, options.Model) };
     }
 
-    /// <summary>The name of the file that <c>--resume</c> names, if there is one.</summary>
-    internal static string Existing(string file) => File.Exists(file)
+    /// <summary>The name of a weight file, if there is one.</summary>
+    internal static string Existing(string file, string flag = "--resume") => File.Exists(file)
         ? file
-        : throw new WeightFileException(file, "there is no such file; name a checkpoint with --resume");
+        : throw new WeightFileException(file, $"there is no such file; name one that is there with {flag}");
 
     /// <summary>Copies a checkpoint's weights into a model, BERT's included.</summary>
     internal static void Fill(LavtModel model, LavtCheckpoint checkpoint, WeightOptions weights)

@@ -19,7 +19,7 @@ internal static class ModelStart
         ModelOptions described = hasBert ? options.Model with { Bert = BertFolder.ReadConfig(weights.Bert) } : options.Model;
         var model = new LavtModel(described, new RandomSource((ulong)options.Training.Seed));
         if (weights.PretrainedSwin.Length > 0)
-            PretrainedSwin.Load(model.Backbone, weights.PretrainedSwin);
+            PretrainedSwin.Load(model.Backbone, TrainedModel.Existing(weights.PretrainedSwin, "--pretrained_swin_weights"));
         if (hasBert)
             BertFolder.Load(model.TextEncoder, weights.Bert);
         PretrainedLavt.Load(model, weights);
