@@ -62,11 +62,13 @@ public sealed record MachineOptions
         return devices;
     }
 
-    /// <summary>Stops a training that asks for a precision in which there are no gradients.</summary>
-    /// <exception cref="OptionException"><see cref="Precision"/> is not float32.</exception>
+    /// <summary>Stops a training that asks for what only inference has: GPUs, and a precision without gradients.</summary>
+    /// <exception cref="OptionException">The device is a GPU, or <see cref="Precision"/> is not float32.</exception>
     public void RequireTrainable()
     {
-        if (Precision != Precision.Float32 && !Device.IsCuda)
+        if (Device.IsCuda)
+            throw new OptionException("--device", "training computes on the CPU so far; give --device cpu (GPUs evaluate and predict)");
+        if (Precision != Precision.Float32)
             throw new OptionException("--precision", "training on the CPU computes in fp32 alone; leave the flag out (a trained model can be evaluated with --precision bf16)");
     }
 }

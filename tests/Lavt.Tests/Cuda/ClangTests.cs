@@ -19,7 +19,7 @@ public class ClangTests
 
     [Theory]
     [MemberData(nameof(Files))]
-    public void A_kernel_file_compiles_as_CUDA(string file)
+    public async Task A_kernel_file_compiles_as_CUDA(string file)
     {
         if (s_clang is null) Assert.Skip("clang is not installed (apt-get install clang-19); NVRTC compiles the kernels where there is a GPU");
         string check = Path.Combine(EmulatorBuild.Root, "tests", "Emulator", "clang"), sources = Path.Combine(EmulatorBuild.Root, "src", "Kernels", "Cuda");
@@ -34,9 +34,9 @@ public class ClangTests
         };
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
-        string ptx = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, errors.Result);
+        string ptx = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, await errors);
         int shared = Regex.Matches(ptx, @"^\s*\.shared .*\[(\d+)\];", RegexOptions.Multiline).Sum(part => int.Parse(part.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));
         Assert.True(shared <= MostStaticShared, $"{file}: {shared} bytes of static shared memory");
         string[] undefined = [.. Regex.Matches(ptx, @"^\.extern \.func[^;]*?(\w+)\s*$", RegexOptions.Multiline).Select(call => call.Groups[1].Value).Where(name => !name.StartsWith("__nv_", StringComparison.Ordinal))];
