@@ -34,18 +34,26 @@ public static unsafe partial class Ops
         Kernels.DeviceSum? sum = BatchShare.Current?.Sum;
         if (training && rows < 2 && sum is null)
             throw new ArgumentException($"BatchNorm in training needs more than one value per channel, got {x}; use a larger batch or picture");
-        Tensor y = Tensor.Empty(x.Shape), mean = Tensor.Empty([channels]), rstd = Tensor.Empty([channels]);
-        float* pointerX = x.Pointer<float>(), pointerY = y.Pointer<float>();
-        if (training)
-            Kernels.Cpu.BatchNorm.ForwardTraining(pointerX, gamma.Pointer<float>(), beta.Pointer<float>(), pointerY, mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)momentum, (float)eps, relu, sum);
+        Tensor y = x.EmptyLike(x.Shape), mean = x.EmptyLike([channels]), rstd = x.EmptyLike([channels]);
+        if (x.Device.IsCuda && training)
+            Kernels.Cuda.BatchNorm.ForwardTraining(StreamOf(x), x.DevicePointer<float>(), gamma.DevicePointer<float>(), beta.DevicePointer<float>(), y.DevicePointer<float>(), mean.DevicePointer<float>(), rstd.DevicePointer<float>(), runningMean.DevicePointer<float>(), runningVariance.DevicePointer<float>(), rows, channels, (float)momentum, (float)eps, relu, sum);
+        else if (x.Device.IsCuda)
+            Kernels.Cuda.BatchNorm.ForwardEvaluation(StreamOf(x), x.DevicePointer<float>(), gamma.DevicePointer<float>(), beta.DevicePointer<float>(), y.DevicePointer<float>(), mean.DevicePointer<float>(), rstd.DevicePointer<float>(), runningMean.DevicePointer<float>(), runningVariance.DevicePointer<float>(), rows, channels, (float)eps, relu);
+        else if (training)
+            Kernels.Cpu.BatchNorm.ForwardTraining(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)momentum, (float)eps, relu, sum);
         else
-            Kernels.Cpu.BatchNorm.ForwardEvaluation(pointerX, gamma.Pointer<float>(), beta.Pointer<float>(), pointerY, mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)eps, relu);
+            Kernels.Cpu.BatchNorm.ForwardEvaluation(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), mean.Pointer<float>(), rstd.Pointer<float>(), runningMean.Pointer<float>(), runningVariance.Pointer<float>(), rows, channels, (float)eps, relu);
         if (Tape.Needs(x, gamma, beta))
-            Tape.Repeatable(y, [x, gamma, beta, mean, rstd], () => Kernels.Cpu.BatchNorm.Repeat(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), mean.Pointer<float>(), rstd.Pointer<float>(), rows, channels, relu));
+            Tape.Repeatable(y, [x, gamma, beta, mean, rstd], () =>
+            {
+                if (x.Device.IsCuda) Kernels.Cuda.BatchNorm.Repeat(StreamOf(x), x.DevicePointer<float>(), gamma.DevicePointer<float>(), beta.DevicePointer<float>(), y.DevicePointer<float>(), mean.DevicePointer<float>(), rstd.DevicePointer<float>(), rows, channels, relu);
+                else Kernels.Cpu.BatchNorm.Repeat(x.Pointer<float>(), gamma.Pointer<float>(), beta.Pointer<float>(), y.Pointer<float>(), mean.Pointer<float>(), rstd.Pointer<float>(), rows, channels, relu);
+            });
         return Tape.Record(nameof(BatchNorm), y, [x, gamma, beta], [x, gamma, beta, mean, rstd], g =>
         {
-            Tensor dx = Tensor.Empty(x.Shape), dGamma = Tensor.Empty([channels]), dBeta = Tensor.Empty([channels]);
-            Kernels.Cpu.BatchNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), relu ? beta.Pointer<float>() : null, mean.Pointer<float>(), rstd.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels, training, sum);
+            Tensor dx = x.EmptyLike(x.Shape), dGamma = x.EmptyLike([channels]), dBeta = x.EmptyLike([channels]);
+            if (x.Device.IsCuda) Kernels.Cuda.BatchNorm.Backward(StreamOf(x), x.DevicePointer<float>(), gamma.DevicePointer<float>(), relu ? beta.DevicePointer<float>() : null, mean.DevicePointer<float>(), rstd.DevicePointer<float>(), g.Output.DevicePointer<float>(), dx.DevicePointer<float>(), dGamma.DevicePointer<float>(), dBeta.DevicePointer<float>(), rows, channels, training, sum);
+            else Kernels.Cpu.BatchNorm.Backward(x.Pointer<float>(), gamma.Pointer<float>(), relu ? beta.Pointer<float>() : null, mean.Pointer<float>(), rstd.Pointer<float>(), g.Output.Pointer<float>(), dx.Pointer<float>(), dGamma.Pointer<float>(), dBeta.Pointer<float>(), rows, channels, training, sum);
             g.Set(0, dx);
             g.Set(1, dGamma);
             g.Set(2, dBeta);

@@ -16,13 +16,12 @@ public static unsafe partial class Ops
         if (x.DType == DType.F64) return BilinearComposed(x, height, width);
         x = Contiguous(x);
         (int batch, int h, int w, int channels) = (x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3]);
-        Tensor y = Tensor.Empty([batch, height, width, channels]);
-        Kernels.Cpu.Bilinear.Forward(x.Pointer<float>(), batch, h, w, channels, y.Pointer<float>(), height, width, channels);
+        Tensor y = x.EmptyLike([batch, height, width, channels]);
+        if (x.Device.IsCuda) Kernels.Cuda.Bilinear.Forward(StreamOf(x), x.DevicePointer<float>(), batch, h, w, channels, y.DevicePointer<float>(), height, width, channels);
+        else Kernels.Cpu.Bilinear.Forward(x.Pointer<float>(), batch, h, w, channels, y.Pointer<float>(), height, width, channels);
         return Tape.Record(nameof(Bilinear), y, [x], [], g =>
         {
-            Tensor dx = Tensor.Empty([batch, h, w, channels]);
-            Kernels.Cpu.Bilinear.Backward(g.Output.Pointer<float>(), channels, batch, h, w, channels, dx.Pointer<float>(), height, width);
-            g.Set(0, dx);
+            g.Set(0, BilinearBackward(g.Output, channels, [batch, h, w, channels], height, width));
         });
     }
 
@@ -40,9 +39,15 @@ public static unsafe partial class Ops
         (int height, int width, int c2) = (skip.Shape[1], skip.Shape[2], skip.Shape[3]);
         int all = c1 + c2;
         long pixels = (long)batch * height * width;
-        Tensor y = Tensor.Empty([batch, height, width, all]);
+        Tensor y = x.EmptyLike([batch, height, width, all]);
         Action join = () =>
         {
+            if (x.Device.IsCuda)
+            {
+                Kernels.Cuda.Bilinear.Forward(StreamOf(x), x.DevicePointer<float>(), batch, h, w, c1, y.DevicePointer<float>(), height, width, all);
+                Kernels.Cuda.Bilinear.CopyChannels(StreamOf(x), skip.DevicePointer<float>(), c2, y.DevicePointer<float>() + c1, all, pixels, c2);
+                return;
+            }
             Kernels.Cpu.Bilinear.Forward(x.Pointer<float>(), batch, h, w, c1, y.Pointer<float>(), height, width, all);
             Channels.Copy(skip.Pointer<float>(), c2, y.Pointer<float>() + c1, all, pixels, c2);
         };
@@ -50,17 +55,12 @@ public static unsafe partial class Ops
         if (Tape.Needs(x, skip)) Tape.Repeatable(y, [x, skip], join);
         return Tape.Record(nameof(BilinearConcat), y, [x, skip], [], g =>
         {
-            float* dy = g.Output.Pointer<float>();
-            if (g.Needs(0))
-            {
-                Tensor dx = Tensor.Empty([batch, h, w, c1]);
-                Kernels.Cpu.Bilinear.Backward(dy, all, batch, h, w, c1, dx.Pointer<float>(), height, width);
-                g.Set(0, dx);
-            }
+            if (g.Needs(0)) g.Set(0, BilinearBackward(g.Output, all, [batch, h, w, c1], height, width));
             if (g.Needs(1))
             {
-                Tensor dSkip = Tensor.Empty([batch, height, width, c2]);
-                Channels.Copy(dy + c1, all, dSkip.Pointer<float>(), c2, pixels, c2);
+                Tensor dSkip = g.Output.EmptyLike([batch, height, width, c2]);
+                if (g.Output.Device.IsCuda) Kernels.Cuda.Bilinear.CopyChannels(StreamOf(g.Output), g.Output.DevicePointer<float>() + c1, all, dSkip.DevicePointer<float>(), c2, pixels, c2);
+                else Channels.Copy(g.Output.Pointer<float>() + c1, all, dSkip.Pointer<float>(), c2, pixels, c2);
                 g.Set(1, dSkip);
             }
         });
@@ -75,9 +75,19 @@ public static unsafe partial class Ops
         Tape.NotDifferentiable(nameof(BilinearMask), logits);
         if (logits.DType != DType.F32 || logits.Rank != 4 || logits.Shape[3] != 2) throw new ArgumentException($"BilinearMask needs logits F32[B, H, W, 2], got {logits}");
         logits = Contiguous(logits);
-        Tensor mask = Tensor.Empty([logits.Shape[0], height, width], DType.U8);
-        BilinearLogits.Mask(logits.Pointer<float>(), logits.Shape[0], logits.Shape[1], logits.Shape[2], mask.Pointer<byte>(), height, width);
+        Tensor mask = Tensor.Empty([logits.Shape[0], height, width], DType.U8, logits.Device);
+        if (logits.Device.IsCuda) Kernels.Cuda.Bilinear.Mask(StreamOf(logits), logits.DevicePointer<float>(), logits.Shape[0], logits.Shape[1], logits.Shape[2], mask.DevicePointer<byte>(), height, width);
+        else BilinearLogits.Mask(logits.Pointer<float>(), logits.Shape[0], logits.Shape[1], logits.Shape[2], mask.Pointer<byte>(), height, width);
         return mask;
+    }
+
+    /// <summary>The gradient of a map of <paramref name="shape"/> that was resized, from the first channels of dy's <paramref name="dyStride"/>.</summary>
+    private static Tensor BilinearBackward(Tensor dy, int dyStride, Shape shape, int height, int width)
+    {
+        Tensor dx = dy.EmptyLike(shape);
+        if (dy.Device.IsCuda) Kernels.Cuda.Bilinear.Backward(StreamOf(dy), dy.DevicePointer<float>(), dyStride, shape[0], shape[1], shape[2], shape[3], dx.DevicePointer<float>(), height, width);
+        else Kernels.Cpu.Bilinear.Backward(dy.Pointer<float>(), dyStride, shape[0], shape[1], shape[2], shape[3], dx.Pointer<float>(), height, width);
+        return dx;
     }
 
     internal static Tensor BilinearConcatComposed(Tensor x, Tensor skip) =>

@@ -1,6 +1,7 @@
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
 using Lavt.Tensors;
+using ProductPrecision = Lavt.Kernels.Cuda.ProductPrecision;
 
 namespace Lavt.Autograd;
 
@@ -14,8 +15,9 @@ public static unsafe partial class Ops
     /// <param name="weight">[Cout, Cin, kt, kh, kw] as in PyTorch, each of kt, kh and kw 1 or 3.</param>
     /// <param name="bias">[Cout], or null.</param>
     /// <param name="activation">Applied to the sum of convolution and bias.</param>
+    /// <param name="precision">To what a GPU rounds the operands of the products.</param>
     /// <returns>[B, T, H, W, Cout].</returns>
-    public static Tensor Conv3d(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None)
+    public static Tensor Conv3d(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, ProductPrecision precision = ProductPrecision.Float32)
     {
         CheckFloat(nameof(Conv3d), x);
         if (x.Rank != 5 || weight.Rank != 5 || weight.Shape[1] != x.Shape[4] || !Enumerable.Range(2, 3).All(axis => weight.Shape[axis] is 1 or 3))
@@ -26,45 +28,49 @@ public static unsafe partial class Ops
         if (bias is not null) bias = Contiguous(bias);
         Volume map = new(x.Shape[1], x.Shape[2], x.Shape[3]), kernel = new(weight.Shape[2], weight.Shape[3], weight.Shape[4]);
         (int batch, int cin, int cout) = (x.Shape[0], x.Shape[4], weight.Shape[0]);
-        Tensor y = Tensor.Empty(x.Shape.With(-1, cout));
+        Tensor y = x.EmptyLike(x.Shape.With(-1, cout));
         bool recorded = Tape.Needs(x, weight, bias);
         // GELU's derivative needs the sum before it; the other activations can be differentiated from their result.
-        Tensor? sums = recorded && activation == Activation.Gelu ? Tensor.Empty(y.Shape) : null;
+        Tensor? sums = recorded && activation == Activation.Gelu ? x.EmptyLike(y.Shape) : null;
         Tensor? result = recorded && activation is not (Activation.None or Activation.Gelu) ? y : null;
         Epilogue epilogue = ConvolutionEpilogue(bias, activation, sums);
-        Convolution.Forward(x.Pointer<float>(), batch, map, cin, weight.Pointer<float>(), kernel, cout, y.Pointer<float>(), epilogue);
+        if (x.Device.IsCuda) Kernels.Cuda.Convolution.Forward(StreamOf(x), x.DevicePointer<float>(), batch, map, cin, weight.DevicePointer<float>(), kernel, cout, y.DevicePointer<float>(), epilogue, precision);
+        else Convolution.Forward(x.Pointer<float>(), batch, map, cin, weight.Pointer<float>(), kernel, cout, y.Pointer<float>(), epilogue);
         if (!recorded) return y;
-        if (sums is not null) Tape.Repeatable(y, [sums], () => Elementwise.Forward<Gelu>(sums.Pointer<float>(), y.Pointer<float>(), y.Count));
+        if (sums is not null) Tape.Repeatable(y, [sums], () => ActivationForward(Activation.Gelu, sums, y));
         return Tape.Record(nameof(Conv3d), y, [x, weight, bias], [x, weight, sums, result], g =>
         {
             Tensor dSums = ActivationBackward(activation, sums, result, g.Output);
             if (g.Needs(0))
             {
-                Tensor dx = Tensor.Empty(x.Shape);
-                Convolution.BackwardData(dSums.Pointer<float>(), batch, map, cin, weight.Pointer<float>(), kernel, cout, dx.Pointer<float>());
+                Tensor dx = x.EmptyLike(x.Shape);
+                if (x.Device.IsCuda) Kernels.Cuda.Convolution.BackwardData(StreamOf(x), dSums.DevicePointer<float>(), batch, map, cin, weight.DevicePointer<float>(), kernel, cout, dx.DevicePointer<float>(), precision);
+                else Convolution.BackwardData(dSums.Pointer<float>(), batch, map, cin, weight.Pointer<float>(), kernel, cout, dx.Pointer<float>());
                 g.Set(0, dx);
             }
             if (g.Needs(1))
             {
-                Tensor dWeight = Tensor.Empty(weight.Shape);
-                Convolution.BackwardWeight(x.Pointer<float>(), dSums.Pointer<float>(), batch, map, cin, kernel, cout, dWeight.Pointer<float>(), accumulate: false);
+                Tensor dWeight = x.EmptyLike(weight.Shape);
+                if (x.Device.IsCuda) Kernels.Cuda.Convolution.BackwardWeight(StreamOf(x), x.DevicePointer<float>(), dSums.DevicePointer<float>(), batch, map, cin, kernel, cout, dWeight.DevicePointer<float>(), precision);
+                else Convolution.BackwardWeight(x.Pointer<float>(), dSums.Pointer<float>(), batch, map, cin, kernel, cout, dWeight.Pointer<float>(), accumulate: false);
                 g.Set(1, dWeight);
             }
             if (g.Needs(2))
             {
-                Tensor dBias = Tensor.Empty([cout]);
-                ColumnSum.Run(dSums.Pointer<float>(), checked((int)(dSums.Count / cout)), cout, dBias.Pointer<float>(), accumulate: false);
+                Tensor dBias = x.EmptyLike([cout]);
+                if (x.Device.IsCuda) Kernels.Cuda.ColumnSum.Run(StreamOf(x), dSums.DevicePointer<float>(), dSums.Count / cout, cout, dBias.DevicePointer<float>());
+                else ColumnSum.Run(dSums.Pointer<float>(), checked((int)(dSums.Count / cout)), cout, dBias.Pointer<float>(), accumulate: false);
                 g.Set(2, dBias);
             }
         });
     }
 
     /// <summary>3x3 convolution of pictures without bias: x [B, H, W, Cin], weight [Cout, Cin, 3, 3], result [B, H, W, Cout].</summary>
-    public static Tensor Conv3x3(Tensor x, Tensor weight)
+    public static Tensor Conv3x3(Tensor x, Tensor weight, ProductPrecision precision = ProductPrecision.Float32)
     {
         if (x.Rank != 4 || weight.Rank != 4 || weight.Shape[1] != x.Shape[3] || weight.Shape[2] != 3 || weight.Shape[3] != 3)
             throw new ArgumentException($"Conv3x3: {x} does not go with a weight of shape {weight.Shape}; expected [B, H, W, Cin] and [Cout, Cin, 3, 3]");
-        Tensor y = Conv3d(Reshape(x, [x.Shape[0], 1, x.Shape[1], x.Shape[2], x.Shape[3]]), Reshape(weight, [weight.Shape[0], weight.Shape[1], 1, 3, 3]));
+        Tensor y = Conv3d(Reshape(x, [x.Shape[0], 1, x.Shape[1], x.Shape[2], x.Shape[3]]), Reshape(weight, [weight.Shape[0], weight.Shape[1], 1, 3, 3]), precision: precision);
         return Reshape(y, x.Shape.With(-1, weight.Shape[0]));
     }
 
@@ -98,9 +104,9 @@ public static unsafe partial class Ops
 
     private static Epilogue ConvolutionEpilogue(Tensor? bias, Activation activation, Tensor? sums) => new()
     {
-        Bias = bias is null ? null : bias.Pointer<float>(),
+        Bias = bias?.Device.IsCuda == true ? bias.DevicePointer<float>() : bias is null ? null : bias.Pointer<float>(),
         Activation = activation,
-        PreActivation = sums is null ? null : sums.Pointer<float>(),
+        PreActivation = sums?.Device.IsCuda == true ? sums.DevicePointer<float>() : sums is null ? null : sums.Pointer<float>(),
     };
 
     internal static Tensor Conv3dComposed(Tensor x, Tensor weight, Tensor? bias, Activation activation)

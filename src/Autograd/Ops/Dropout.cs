@@ -18,14 +18,15 @@ public static unsafe partial class Ops
         long first = BatchShare.FirstOf(nameof(Dropout), x.Count);
         if (x.DType == DType.F64) return DropoutComposed(x, probability, seed, stream, first);
         x = Contiguous(x);
-        Tensor y = Tensor.Empty(x.Shape);
-        Kernels.Cpu.Dropout.Run(x.Pointer<float>(), y.Pointer<float>(), x.Count, (float)probability, seed, stream, first);
-        return Tape.Record(nameof(Dropout), y, [x], [], g =>
+        return Tape.Record(nameof(Dropout), Run(x), [x], [], g => g.Set(0, Run(g.Output)));
+
+        Tensor Run(Tensor from)
         {
-            Tensor dx = Tensor.Empty(g.Output.Shape);
-            Kernels.Cpu.Dropout.Run(g.Output.Pointer<float>(), dx.Pointer<float>(), dx.Count, (float)probability, seed, stream, first);
-            g.Set(0, dx);
-        });
+            Tensor to = from.EmptyLike(from.Shape);
+            if (from.Device.IsCuda) Kernels.Cuda.Dropout.Run(StreamOf(from), from.DevicePointer<float>(), to.DevicePointer<float>(), from.Count, (float)probability, seed, stream, first);
+            else Kernels.Cpu.Dropout.Run(from.Pointer<float>(), to.Pointer<float>(), from.Count, (float)probability, seed, stream, first);
+            return to;
+        }
     }
 
     /// <summary>
@@ -41,14 +42,7 @@ public static unsafe partial class Ops
         long first = BatchShare.FirstOf(nameof(DropPath), x.Shape[0]);
         if (x.DType == DType.F64) return DropPathComposed(x, probability, seed, stream, first);
         x = Contiguous(x);
-        Tensor y = Tensor.Empty(x.Shape);
-        ScaleSamples(x, y, probability, seed, stream, first);
-        return Tape.Record(nameof(DropPath), y, [x], [], g =>
-        {
-            Tensor dx = Tensor.Empty(g.Output.Shape);
-            ScaleSamples(g.Output, dx, probability, seed, stream, first);
-            g.Set(0, dx);
-        });
+        return Tape.Record(nameof(DropPath), ScaleSamples(x, probability, seed, stream, first), [x], [], g => g.Set(0, ScaleSamples(g.Output, probability, seed, stream, first)));
     }
 
     internal static Tensor DropPathComposed(Tensor x, double probability, ulong seed, ulong stream, long first = 0)
@@ -77,11 +71,18 @@ public static unsafe partial class Ops
     private static float KeepFactor(double probability, ulong seed, ulong stream, long index) =>
         Philox.Uniform(seed, stream, (ulong)index) >= (float)probability ? 1f / (1f - (float)probability) : 0f;
 
-    private static void ScaleSamples(Tensor x, Tensor y, double probability, ulong seed, ulong stream, long first)
+    private static Tensor ScaleSamples(Tensor x, double probability, ulong seed, ulong stream, long first)
     {
+        Tensor y = x.EmptyLike(x.Shape);
         int samples = x.Shape[0];
         long size = x.Count / Math.Max(1, samples);
+        if (x.Device.IsCuda)
+        {
+            Kernels.Cuda.Dropout.RunOnSamples(StreamOf(x), x.DevicePointer<float>(), y.DevicePointer<float>(), samples, size, (float)probability, seed, stream, first);
+            return y;
+        }
         for (int i = 0; i < samples; i++)
             Kernels.Cpu.Elementwise.Scale(x.Pointer<float>() + i * size, KeepFactor(probability, seed, stream, first + i), y.Pointer<float>() + i * size, size);
+        return y;
     }
 }

@@ -38,10 +38,17 @@ public static unsafe partial class Ops
     private static Tensor MatMulForward(Tensor a, Tensor b)
     {
         int m = a.Shape[-2], k = a.Shape[-1], n = b.Shape[-1];
-        if (b.Stride(-1) != 1) b = CopyOf(b);
-        Tensor y = Tensor.Empty(a.Shape.With(-1, n), a.DType);
+        if (b.Stride(-1) != 1 && !b.Device.IsCuda) b = CopyOf(b);
+        Tensor y = a.EmptyLike(a.Shape.With(-1, n));
         long batches = y.Count / Math.Max(1, (long)m * n);
         Layout aAt = MatrixOffsets(a), bAt = MatrixOffsets(b);
+        if (a.Device.IsCuda)
+        {
+            Matrix left = new(a.DevicePointer<float>(), (nint)a.Stride(-2), (nint)a.Stride(-1)), right = new(b.DevicePointer<float>(), (nint)b.Stride(-2), (nint)b.Stride(-1));
+            if (a.Rank == 2) Kernels.Cuda.Gemm.Run(StreamOf(a), m, n, k, left, right, y.DevicePointer<float>(), n, default);
+            else Kernels.Cuda.MatMul.Run(StreamOf(a), m, n, k, left, aAt, right, bAt, y.DevicePointer<float>());
+            return y;
+        }
         for (long i = 0; i < batches; i++)
         {
             long aOffset = OffsetOf(aAt, i), bOffset = OffsetOf(bAt, i);

@@ -17,12 +17,14 @@ public static unsafe partial class Ops
         x = Contiguous(x);
         (int batch, int channels, int height, int width) = (x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3]);
         int rows = (height + patch - 1) / patch, columns = (width + patch - 1) / patch;
-        Tensor y = Tensor.Empty([batch, rows * columns, channels * patch * patch]);
-        PatchGather.EmbedForward(x.Pointer<float>(), batch, channels, height, width, patch, y.Pointer<float>());
+        Tensor y = x.EmptyLike([batch, rows * columns, channels * patch * patch]);
+        if (x.Device.IsCuda) Kernels.Cuda.PatchGather.EmbedForward(StreamOf(x), x.DevicePointer<float>(), batch, channels, height, width, patch, y.DevicePointer<float>());
+        else PatchGather.EmbedForward(x.Pointer<float>(), batch, channels, height, width, patch, y.Pointer<float>());
         return Tape.Record(nameof(Patches), y, [x], [], g =>
         {
-            Tensor dx = Tensor.Empty([batch, channels, height, width]);
-            PatchGather.EmbedBackward(g.Output.Pointer<float>(), batch, channels, height, width, patch, dx.Pointer<float>());
+            Tensor dx = g.Output.EmptyLike([batch, channels, height, width]);
+            if (dx.Device.IsCuda) Kernels.Cuda.PatchGather.EmbedBackward(StreamOf(dx), g.Output.DevicePointer<float>(), batch, channels, height, width, patch, dx.DevicePointer<float>());
+            else PatchGather.EmbedBackward(g.Output.Pointer<float>(), batch, channels, height, width, patch, dx.Pointer<float>());
             g.Set(0, dx);
         });
     }
@@ -38,14 +40,19 @@ public static unsafe partial class Ops
         if (x.DType == DType.F64) return MergeNeighboursComposed(x, height, width);
         x = Contiguous(x);
         int batch = x.Shape[0], channels = x.Shape[2];
-        Tensor y = Tensor.Empty([batch, (height + 1) / 2 * ((width + 1) / 2), 4 * channels]);
-        PatchGather.MergeForward(x.Pointer<float>(), batch, height, width, channels, y.Pointer<float>());
-        if (Tape.Needs(x))
-            Tape.Repeatable(y, [x], () => PatchGather.MergeForward(x.Pointer<float>(), batch, height, width, channels, y.Pointer<float>()));
+        Tensor y = x.EmptyLike([batch, (height + 1) / 2 * ((width + 1) / 2), 4 * channels]);
+        Action merge = () =>
+        {
+            if (x.Device.IsCuda) Kernels.Cuda.PatchGather.MergeForward(StreamOf(x), x.DevicePointer<float>(), batch, height, width, channels, y.DevicePointer<float>());
+            else PatchGather.MergeForward(x.Pointer<float>(), batch, height, width, channels, y.Pointer<float>());
+        };
+        merge();
+        if (Tape.Needs(x)) Tape.Repeatable(y, [x], merge);
         return Tape.Record(nameof(MergeNeighbours), y, [x], [], g =>
         {
-            Tensor dx = Tensor.Empty([batch, height * width, channels]);
-            PatchGather.MergeBackward(g.Output.Pointer<float>(), batch, height, width, channels, dx.Pointer<float>());
+            Tensor dx = g.Output.EmptyLike([batch, height * width, channels]);
+            if (dx.Device.IsCuda) Kernels.Cuda.PatchGather.MergeBackward(StreamOf(dx), g.Output.DevicePointer<float>(), batch, height, width, channels, dx.DevicePointer<float>());
+            else PatchGather.MergeBackward(g.Output.Pointer<float>(), batch, height, width, channels, dx.Pointer<float>());
             g.Set(0, dx);
         });
     }

@@ -1,3 +1,4 @@
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Tensors;
 
 namespace Lavt.Autograd;
@@ -9,6 +10,8 @@ namespace Lavt.Autograd;
 public static unsafe partial class Ops
 {
     private delegate void LossKernel(float* logits, byte* target, out double loss, float* dLogits);
+
+    private delegate void CudaLossKernel(CudaStream stream, float* logits, byte* target, float* loss, float* dLogits);
 
     /// <summary>
     /// Cross entropy with the weights 0.9 of background and 1.1 of foreground pixels: Σ w·(−ln p) / Σ w, p the softmax
@@ -23,13 +26,14 @@ public static unsafe partial class Ops
         if (logits.DType == DType.F64) return CrossEntropyLossComposed(logits, target);
         (int batch, long pixels) = (logits.Shape[0], (long)logits.Shape[1] * logits.Shape[2]);
         return Loss(nameof(CrossEntropyLoss), logits, target, (float* x, byte* t, out double loss, float* dx) =>
-            Kernels.Cpu.CrossEntropyLoss.Run(x, t, batch, pixels, out loss, dx));
+            Kernels.Cpu.CrossEntropyLoss.Run(x, t, batch, pixels, out loss, dx),
+            (stream, x, t, loss, dx) => Kernels.Cuda.Losses.CrossEntropy(stream, x, t, batch * pixels, loss, dx));
     }
 
-    /// <summary>Σ w, the divisor of <see cref="CrossEntropyLoss"/>, of a target U8 of 0 and 1.</summary>
+    /// <summary>Σ w, the divisor of <see cref="CrossEntropyLoss"/>, of a target U8 of 0 and 1; waits for a GPU.</summary>
     public static double CrossEntropyWeight(Tensor target)
     {
-        target = Contiguous(target);
+        target = Contiguous(To(target, Device.Cpu));
         return Kernels.Cpu.CrossEntropyLoss.TotalWeight(target.Pointer<byte>(), target.Count);
     }
 
@@ -44,7 +48,8 @@ public static unsafe partial class Ops
         if (logits.DType == DType.F64) return DiceFocalLossComposed(logits, target, 0, 1);
         (int batch, long pixels) = (logits.Shape[0], (long)logits.Shape[1] * logits.Shape[2]);
         return Loss(nameof(MultiClassDiceLoss), logits, target, (float* x, byte* t, out double loss, float* dx) =>
-            Kernels.Cpu.MultiClassDiceLoss.Run(x, t, batch, pixels, out loss, dx));
+            Kernels.Cpu.MultiClassDiceLoss.Run(x, t, batch, pixels, out loss, dx),
+            (stream, x, t, loss, dx) => Kernels.Cuda.Losses.DiceFocal(stream, x, t, batch, pixels, 0, 1, loss, dx));
     }
 
     /// <summary>
@@ -63,7 +68,8 @@ public static unsafe partial class Ops
         if (logits.DType == DType.F64) return DiceFocalLossComposed(logits, target, focalRate, diceRate);
         (int batch, long pixels) = (logits.Shape[0], (long)logits.Shape[1] * logits.Shape[2]);
         return Loss(nameof(DiceFocalLoss), logits, target, (float* x, byte* t, out double loss, float* dx) =>
-            Kernels.Cpu.DiceFocalLoss.Run(x, t, batch, pixels, focalRate, diceRate, out loss, dx));
+            Kernels.Cpu.DiceFocalLoss.Run(x, t, batch, pixels, focalRate, diceRate, out loss, dx),
+            (stream, x, t, loss, dx) => Kernels.Cuda.Losses.DiceFocal(stream, x, t, batch, pixels, focalRate, diceRate, loss, dx));
     }
 
     /// <summary>
@@ -81,7 +87,8 @@ public static unsafe partial class Ops
         if (logits.DType == DType.F64) return DiceBoundaryLossComposed(logits, target, boundaryRate, diceRate);
         (int batch, int height, int width) = (logits.Shape[0], logits.Shape[1], logits.Shape[2]);
         return Loss(nameof(DiceBoundaryLoss), logits, target, (float* x, byte* t, out double loss, float* dx) =>
-            Kernels.Cpu.DiceBoundaryLoss.Run(x, t, batch, height, width, boundaryRate, diceRate, out loss, dx));
+            Kernels.Cpu.DiceBoundaryLoss.Run(x, t, batch, height, width, boundaryRate, diceRate, out loss, dx),
+            (stream, x, t, loss, dx) => Kernels.Cuda.BoundaryLoss.Run(stream, x, t, batch, height, width, boundaryRate, diceRate, loss, dx));
     }
 
     internal static Tensor CrossEntropyLossComposed(Tensor logits, Tensor target)
@@ -119,11 +126,18 @@ public static unsafe partial class Ops
         static Tensor SumPixels(Tensor map) => Sum(Reshape(map, [map.Shape[0], map.Shape[1] * map.Shape[2], map.Shape[3]]), 1);
     }
 
-    private static Tensor Loss(string operation, Tensor logits, Tensor target, LossKernel kernel)
+    private static Tensor Loss(string operation, Tensor logits, Tensor target, LossKernel kernel, CudaLossKernel cudaKernel)
     {
         logits = Contiguous(logits);
         target = Contiguous(target);
-        Tensor? dLogits = Tape.Needs(logits) ? Tensor.Empty(logits.Shape) : null;
+        Tensor? dLogits = Tape.Needs(logits) ? logits.EmptyLike(logits.Shape) : null;
+        if (logits.Device.IsCuda)
+        {
+            // Nothing here waits for the GPU: the loss and the factor of its gradient stay there.
+            Tensor onDevice = logits.EmptyLike([]);
+            cudaKernel(StreamOf(logits), logits.DevicePointer<float>(), target.DevicePointer<byte>(), onDevice.DevicePointer<float>(), dLogits.DevicePointer<float>());
+            return Tape.Record(operation, onDevice, [logits], [dLogits], g => g.Set(0, Multiply(dLogits!, g.Output)));
+        }
         kernel(logits.Pointer<float>(), target.Pointer<byte>(), out double loss, dLogits is null ? null : dLogits.Pointer<float>());
         return Tape.Record(operation, Tensor.Scalar((float)loss), [logits], [dLogits], g =>
         {
@@ -140,6 +154,8 @@ public static unsafe partial class Ops
             throw new ArgumentException($"{operation} needs logits [B, H, W, 2] of at least one pixel, got {logits}", nameof(logits));
         if (target.DType != DType.U8 || target.Rank != 3 || target.Shape[0] != logits.Shape[0] || target.Shape[1] != logits.Shape[1] || target.Shape[2] != logits.Shape[2])
             throw new ArgumentException($"{operation}: logits {logits.Shape} need a target U8[{logits.Shape[0]}, {logits.Shape[1]}, {logits.Shape[2]}], got {target}; resize one of them", nameof(target));
+        // On a GPU, which would have to be waited for, the kernels take whatever is not 0 for 1.
+        if (target.Device.IsCuda) return;
         int unknown = Contiguous(target).Span<byte>().IndexOfAnyExceptInRange((byte)0, (byte)1);
         if (unknown >= 0)
             throw new ArgumentException($"{operation}: a target holds 0 and 1 only, got {Contiguous(target).Span<byte>()[unknown]} at pixel {unknown}; turn the mask into classes first", nameof(target));

@@ -1,5 +1,6 @@
 using Lavt.Kernels;
 using Lavt.Tensors;
+using ProductPrecision = Lavt.Kernels.Cuda.ProductPrecision;
 
 namespace Lavt.Autograd;
 
@@ -20,8 +21,9 @@ public static unsafe partial class Ops
     /// The window that the table is for. Video Swin shrinks the window along axes that are not larger, and keeps the table: token
     /// i of the smaller window then has the biases of token i of this one, both counted in rows.
     /// </param>
+    /// <param name="precision">To what a GPU rounds the operands of the forward pass.</param>
     /// <returns>[B, T·H·W, C].</returns>
-    public static Tensor WindowAttention(Tensor qkv, Tensor qkvBias, Tensor biasTable, Volume map, Volume window, Volume shift, Volume tableWindow)
+    public static Tensor WindowAttention(Tensor qkv, Tensor qkvBias, Tensor biasTable, Volume map, Volume window, Volume shift, Volume tableWindow, ProductPrecision precision = ProductPrecision.Float32)
     {
         CheckFloat(nameof(WindowAttention), qkv);
         int heads = biasTable.Shape[1], channels = qkv.Shape[-1] / 3;
@@ -34,12 +36,14 @@ public static unsafe partial class Ops
         if (qkv.DType == DType.F64) return WindowAttentionComposed(qkv, qkvBias, biasTable, map, window, shift, tableWindow);
         (qkv, qkvBias, biasTable) = (Contiguous(qkv), Contiguous(qkvBias), Contiguous(biasTable));
         int batch = qkv.Shape[0], headDim = channels / heads;
-        Tensor y = Tensor.Empty([batch, map.Count, channels]);
-        Kernels.Cpu.WindowAttention.Forward(qkv.Pointer<float>(), qkvBias.Pointer<float>(), biasTable.Pointer<float>(), y.Pointer<float>(), batch, heads, headDim, map, window, shift, tableWindow);
+        Tensor y = qkv.EmptyLike([batch, map.Count, channels]);
+        if (qkv.Device.IsCuda) Kernels.Cuda.WindowAttention.Forward(StreamOf(qkv), qkv.DevicePointer<float>(), qkvBias.DevicePointer<float>(), biasTable.DevicePointer<float>(), y.DevicePointer<float>(), batch, heads, headDim, map, window, shift, tableWindow, precision);
+        else Kernels.Cpu.WindowAttention.Forward(qkv.Pointer<float>(), qkvBias.Pointer<float>(), biasTable.Pointer<float>(), y.Pointer<float>(), batch, heads, headDim, map, window, shift, tableWindow);
         return Tape.Record(nameof(WindowAttention), y, [qkv, qkvBias, biasTable], [qkv, qkvBias, biasTable], g =>
         {
-            Tensor dQkv = Tensor.Empty(qkv.Shape), dBias = Tensor.Zeros(qkvBias.Shape), dTable = Tensor.Zeros(biasTable.Shape);
-            Kernels.Cpu.WindowAttention.Backward(qkv.Pointer<float>(), qkvBias.Pointer<float>(), biasTable.Pointer<float>(), g.Output.Pointer<float>(), dQkv.Pointer<float>(), dBias.Pointer<float>(), dTable.Pointer<float>(), batch, heads, headDim, map, window, shift, tableWindow);
+            Tensor dQkv = qkv.EmptyLike(qkv.Shape), dBias = Tensor.Zeros(qkvBias.Shape, DType.F32, qkv.Device), dTable = Tensor.Zeros(biasTable.Shape, DType.F32, qkv.Device);
+            if (qkv.Device.IsCuda) Kernels.Cuda.WindowAttention.Backward(StreamOf(qkv), qkv.DevicePointer<float>(), qkvBias.DevicePointer<float>(), biasTable.DevicePointer<float>(), g.Output.DevicePointer<float>(), dQkv.DevicePointer<float>(), dBias.DevicePointer<float>(), dTable.DevicePointer<float>(), batch, heads, headDim, map, window, shift, tableWindow);
+            else Kernels.Cpu.WindowAttention.Backward(qkv.Pointer<float>(), qkvBias.Pointer<float>(), biasTable.Pointer<float>(), g.Output.Pointer<float>(), dQkv.Pointer<float>(), dBias.Pointer<float>(), dTable.Pointer<float>(), batch, heads, headDim, map, window, shift, tableWindow);
             g.Set(0, dQkv);
             g.Set(1, dBias);
             g.Set(2, dTable);

@@ -25,12 +25,14 @@ public static unsafe partial class Ops
         if (q.DType == DType.F64) return WordAttentionComposed(q, k, v, mask, heads, scale, penalty);
         (q, k, v, mask) = (Contiguous(q), Contiguous(k), Contiguous(v), Contiguous(mask));
         (int batch, int tokens, int words, int channels) = (q.Shape[0], q.Shape[1], k.Shape[1], q.Shape[2]);
-        Tensor y = Tensor.Empty(q.Shape);
-        Kernels.Cpu.WordAttention.Forward(q.Pointer<float>(), k.Pointer<float>(), v.Pointer<float>(), mask.Pointer<float>(), y.Pointer<float>(), batch, tokens, words, channels, heads, (float)scale, (float)penalty);
+        Tensor y = q.EmptyLike(q.Shape);
+        if (q.Device.IsCuda) Kernels.Cuda.WordAttention.Forward(StreamOf(q), q.DevicePointer<float>(), k.DevicePointer<float>(), v.DevicePointer<float>(), mask.DevicePointer<float>(), y.DevicePointer<float>(), batch, tokens, words, channels, heads, (float)scale, (float)penalty);
+        else Kernels.Cpu.WordAttention.Forward(q.Pointer<float>(), k.Pointer<float>(), v.Pointer<float>(), mask.Pointer<float>(), y.Pointer<float>(), batch, tokens, words, channels, heads, (float)scale, (float)penalty);
         return Tape.Record(nameof(WordAttention), y, [q, k, v], [q, k, v, mask], g =>
         {
-            Tensor dq = Tensor.Empty(q.Shape), dk = Tensor.Empty(k.Shape), dv = Tensor.Empty(v.Shape);
-            Kernels.Cpu.WordAttention.Backward(q.Pointer<float>(), k.Pointer<float>(), v.Pointer<float>(), mask.Pointer<float>(), g.Output.Pointer<float>(), dq.Pointer<float>(), dk.Pointer<float>(), dv.Pointer<float>(), batch, tokens, words, channels, heads, (float)scale, (float)penalty);
+            Tensor dq = q.EmptyLike(q.Shape), dk = k.EmptyLike(k.Shape), dv = v.EmptyLike(v.Shape);
+            if (q.Device.IsCuda) Kernels.Cuda.WordAttention.Backward(StreamOf(q), q.DevicePointer<float>(), k.DevicePointer<float>(), v.DevicePointer<float>(), mask.DevicePointer<float>(), g.Output.DevicePointer<float>(), dq.DevicePointer<float>(), dk.DevicePointer<float>(), dv.DevicePointer<float>(), batch, tokens, words, channels, heads, (float)scale, (float)penalty);
+            else Kernels.Cpu.WordAttention.Backward(q.Pointer<float>(), k.Pointer<float>(), v.Pointer<float>(), mask.Pointer<float>(), g.Output.Pointer<float>(), dq.Pointer<float>(), dk.Pointer<float>(), dv.Pointer<float>(), batch, tokens, words, channels, heads, (float)scale, (float)penalty);
             g.Set(0, dq);
             g.Set(1, dk);
             g.Set(2, dv);

@@ -121,7 +121,7 @@ public static unsafe class BatchNorm
     /// Makes means and variances of this device's rows those of all devices' (Chan, Golub and LeVeque, see
     /// <see cref="ColumnMoments"/>) and returns the number of all rows. There is room for one more number behind the variances.
     /// </summary>
-    private static double JoinDevices(double* means, double* variances, long rows, int channels, DeviceSum sum)
+    internal static double JoinDevices(double* means, double* variances, long rows, int channels, DeviceSum sum)
     {
         Span<double> centres = rows > 0 ? new Span<double>(means, channels).ToArray() : new double[channels];
         for (int c = 0; c < channels; c++) means[c] = rows * centres[c];

@@ -30,6 +30,10 @@ public static unsafe class ColumnSum
         (int chunks, int rowsPerChunk) = Split(rows);
         using CudaScratch partials = new(stream, (long)chunks * columns * sizeof(float));
         s_chunks.Launch(stream, new Grid((columns + ColumnsPerBlock - 1) / ColumnsPerBlock, chunks), Threads, 0, x, rows, columns, rowsPerChunk, partials.Address);
-        s_finish.Launch(stream, Grid.Over(columns, Threads), Threads, 0, partials.Address, chunks, columns, y);
+        AddChunks(stream, (float*)partials.Address, chunks, columns, y);
     }
+
+    /// <summary>y[c] = Σ of partials[chunk, c] in the order of the chunks.</summary>
+    internal static void AddChunks(CudaStream stream, float* partials, int chunks, int columns, float* y) =>
+        s_finish.Launch(stream, Grid.Over(columns, Threads), Threads, 0, partials, chunks, columns, y);
 }

@@ -1,3 +1,4 @@
+using Lavt.Autograd;
 using Lavt.Models;
 using Lavt.Tensors;
 
@@ -10,19 +11,19 @@ internal static unsafe class FullModelChecks
     private const int TextStride = 16;
 
     /// <summary>Checks one file of the folder <c>full</c>.</summary>
-    public static void Run(GoldenFile file, GoldenReport report)
+    public static void Run(GoldenFile file, GoldenReport report, Device device)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        FullModel full = FullModel.Open(file);
+        FullModel full = FullModel.Open(file, device);
         Tensor language = full.Language();
         if (file.Tensors.Contains("text_features"))
-            Compare("text_features", Strided(language, 1, 1, TextStride));
+            Compare("text_features", Strided(Ops.To(language, Device.Cpu), 1, 1, TextStride));
         FeatureMap?[] maps = full.Maps(language);
         for (int i = 0; i < maps.Length; i++)
         {
             if (maps[i] is not { } map || !file.Tensors.Contains($"stage{i + 1}")) continue;
             int stride = map.Volume.Height > 16 && map.Volume.Width > 16 ? 4 : 2;
-            Compare($"stage{i + 1}", Strided(map.AsFrames().ViewPermuted(0, 3, 1, 2), 1, ChannelStride, stride, stride));
+            Compare($"stage{i + 1}", Strided(Ops.To(map.AsFrames(), Device.Cpu).ViewPermuted(0, 3, 1, 2), 1, ChannelStride, stride, stride));
         }
         Tensor logits = full.Logits(maps);
         int step = file.Int("logits_stride");

@@ -19,11 +19,11 @@ internal static partial class LossCheck
         _ => "ce",
     };
 
-    public static void Run(GoldenFile file, GoldenReport report)
+    public static void Run(GoldenFile file, GoldenReport report, Device device)
     {
         Shape shape = file.InputShape("logits");
-        Tensor target = Target(file["target"], shape[0], shape[2], shape[3]);
-        Tensor logits = Deterministic.Uniform("input.logits", shape, -3, 3).ViewPermuted(0, 2, 3, 1).Copy().RequireGradient();
+        Tensor target = Ops.To(Target(file["target"], shape[0], shape[2], shape[3]), device);
+        Tensor logits = Ops.To(Deterministic.Uniform("input.logits", shape, -3, 3).ViewPermuted(0, 2, 3, 1).Copy(), device).RequireGradient();
         TrainingOptions options = new() { Loss = Enum.GetValues<LossKind>().Single(kind => NameOf(kind) == file["module"]["--loss ".Length..]) };
         using Tape tape = Tape.Begin();
         Tensor loss = SegmentationLoss.Compute(options, logits, target);

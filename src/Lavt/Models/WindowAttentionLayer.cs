@@ -36,7 +36,7 @@ public sealed class WindowAttentionLayer : Module
     /// <param name="window">Extents of the windows, at most those of the layer.</param>
     /// <param name="shift">How far the windows are shifted.</param>
     public Tensor Attend(Tensor x, Volume map, Volume window, Volume shift) =>
-        Ops.WindowAttention(_qkv.Forward(x), _qkv.Bias!, _biasTable, map, window, shift, _window);
+        Ops.WindowAttention(_qkv.Forward(x), _qkv.Bias!, _biasTable, map, window, shift, _window, Products);
 
     /// <summary>The last projection, with the residual connection if one is given.</summary>
     public Tensor Project(Tensor attended, Tensor? residual = null) => _projection.Forward(attended, residual: residual);

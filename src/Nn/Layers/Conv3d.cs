@@ -35,7 +35,7 @@ public sealed class Conv3d : Module
     /// <summary>[B, T, H, W, input] to [B, T, H, W, output].</summary>
     public Tensor Forward(Tensor x, Activation activation = Activation.None)
     {
-        if (Training || Tape.Current is not null || x.DType != DType.F32 || x.Device.IsCuda) return Ops.Conv3d(x, Weight, Bias, activation);
+        if (Training || Tape.Current is not null || x.DType != DType.F32 || x.Device.IsCuda) return Ops.Conv3d(x, Weight, Bias, activation, Products);
         _packed ??= Ops.PackConvolution(Weight);
         return Ops.ConvolutionInference(x, _packed, Bias, activation);
     }

@@ -20,7 +20,7 @@ public sealed class Conv3x3 : Module
     public IDerivedWeight? Derived { get; set; }
 
     /// <summary>[B, H, W, input] to [B, H, W, output].</summary>
-    public Tensor Forward(Tensor x) => Ops.Conv3x3(x, Weight);
+    public Tensor Forward(Tensor x) => Ops.Conv3x3(x, Weight, Products);
 
     /// <inheritdoc/>
     protected override void Release(DType products)

@@ -1,4 +1,5 @@
 using Lavt.Autograd;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Tensors;
 
 namespace Lavt.Nn;
@@ -55,7 +56,7 @@ public sealed unsafe class AdamW
     /// <summary>The moments that a parameter has before its first step: zeros.</summary>
     public Moments NewMoments(Tensor parameter)
     {
-        Tensor zeros() => Tensor.Zeros(parameter.Shape, parameter.DType);
+        Tensor zeros() => Tensor.Zeros(parameter.Shape, parameter.DType, parameter.Device);
         return new Moments(zeros(), zeros(), AmsGrad ? zeros() : null);
     }
 
@@ -77,15 +78,21 @@ public sealed unsafe class AdamW
         moments.LargestSecond?.Discard();
     }
 
-    /// <summary>The norm of all gradients together; not finite if one of them is not.</summary>
+    /// <summary>The norm of all gradients together; not finite if one of them is not. Waits for a GPU.</summary>
     public double GradientNorm()
     {
         double sum = 0;
+        List<Tensor> onGpu = [];
         foreach ((_, Tensor parameter) in Parameters)
-            if (parameter.Gradient() is { } gradient)
-                sum += gradient.DType == DType.F64
+        {
+            if (parameter.Gradient() is not { } gradient) continue;
+            if (gradient.Device.IsCuda) onGpu.Add(Ops.Contiguous(gradient));
+            else sum += gradient.DType == DType.F64
                     ? gradient.ToArray<double>().Sum(v => v * v)
                     : Kernels.Cpu.Elementwise.SumOfSquares(gradient.Pointer<float>(), gradient.Count);
+        }
+        foreach (IGrouping<Device, Tensor> gradients in onGpu.GroupBy(gradient => gradient.Device))
+            sum += Kernels.Cuda.AdamW.SumOfSquares(CudaStream.Of(gradients.Key), [.. gradients.Select(gradient => ((nint)gradient.DevicePointer<float>(), gradient.Count))]);
         return Math.Sqrt(sum);
     }
 
@@ -93,6 +100,7 @@ public sealed unsafe class AdamW
     /// <param name="gradientScale">Multiplies the gradients: 1 / loss scale, or a clipping factor.</param>
     public void Step(double gradientScale = 1)
     {
+        Kernels.Cuda.AdamW? onGpu = null;
         foreach (ParameterGroup group in Groups)
             foreach ((_, Tensor parameter) in group.Parameters)
             {
@@ -105,11 +113,23 @@ public sealed unsafe class AdamW
                     StepInDouble(parameter, gradient, moments, group.WeightDecay, gradientScale);
                     continue;
                 }
+                if (parameter.Device.IsCuda)
+                {
+                    onGpu ??= new Kernels.Cuda.AdamW(CudaStream.Of(parameter.Device), Beta1, Beta2, Epsilon, gradientScale);
+                    Tensor dense = Ops.Contiguous(gradient);
+                    onGpu.Add(
+                        parameter.DevicePointer<float>(), dense.DevicePointer<float>(), moments.First.DevicePointer<float>(), moments.Second.DevicePointer<float>(),
+                        moments.LargestSecond.DevicePointer<float>(), parameter.Count, LearningRate, group.WeightDecay, moments.Step);
+                    // A copy may be gone when the others are added.
+                    if (dense != gradient) onGpu.Flush();
+                    continue;
+                }
                 Kernels.Cpu.AdamW.Step(
                     parameter.Pointer<float>(), Ops.Contiguous(gradient).Pointer<float>(), moments.First.Pointer<float>(), moments.Second.Pointer<float>(),
                     moments.LargestSecond is null ? null : moments.LargestSecond.Pointer<float>(), parameter.Count,
                     LearningRate, Beta1, Beta2, Epsilon, group.WeightDecay, moments.Step, gradientScale);
             }
+        onGpu?.Flush();
     }
 
     /// <summary>The step as the paper has it, for parameters in double.</summary>

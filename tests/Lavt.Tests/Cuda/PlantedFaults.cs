@@ -13,7 +13,7 @@ public sealed record Fault(string File, string What, string From, string To, str
 public static class PlantedFaults
 {
     /// <summary>All of them; those of a kernel together.</summary>
-    public static IReadOnlyList<Fault> All { get; } = [.. Common(), .. Simple(), .. Norms(), .. Sums(), .. Products()];
+    public static IReadOnlyList<Fault> All { get; } = [.. Common(), .. Simple(), .. Norms(), .. Sums(), .. Products(), .. PlantedLayerFaults.All];
 
     private static IEnumerable<Fault> Common() =>
     [
@@ -34,8 +34,6 @@ public static class PlantedFaults
         new("Activation.cuh", "GELU's derivative without its second part", " + x * 0.39894228f * expf(-0.5f * x * x)", "", Cases: "Gelu"),
         new("Activation.cuh", "ReLU's gradient everywhere", "y > 0.f ? 1.f : 0.f", "1.f", Cases: "Relu"),
         new("Activation.cu", "the derivative of GELU from the result", "ACTIVATION == Gelu ? x[i] : 0.f", "0.f", Cases: "Gelu"),
-        new("Primitive.cu", "the outermost axis is not walked", "axis >= 0; axis--", "axis > 0; axis--", Cases: "Add broadcast,Permute"),
-        new("Primitive.cu", "axes in the wrong order", "int axis = layout.rank - 1; axis >= 0; axis--", "int axis = 0; axis < layout.rank; axis++", Cases: "Multiply broadcast"),
         new("Primitive.cu", "difference the wrong way round", "ZIP_KERNEL(subtract, a - b)", "ZIP_KERNEL(subtract, b - a)", Cases: "Subtract"),
         new("Primitive.cu", "rows beyond the last", "if (row >= rows) return;", "", Cases: "Softmax"),
         new("Primitive.cu", "a maximum that begins at 0", "-__int_as_float(0x7F800000)", "0.f", nameof(PrimitivesOnGpuTests)),

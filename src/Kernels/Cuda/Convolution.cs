@@ -1,0 +1,99 @@
+using Lavt.Kernels.Cpu;
+using Lavt.Kernels.Cuda.Driver;
+
+namespace Lavt.Kernels.Cuda;
+
+/// <summary>
+/// Convolutions with stride 1 of channels-last maps padded to keep their size, two- and three-dimensional, as matrix products
+/// that gather their operands; see <see cref="Cpu.Convolution"/>.
+/// </summary>
+public static unsafe class Convolution
+{
+    private const int Tile = 64, Threads = 256, PixelsPerPart = 1024, BlocksWanted = 512, MostParts = 64;
+    private const string File = "Convolution.cu", WeightsFile = "ConvolutionWeights.cu";
+
+    private static readonly CudaKernel[] s_forward = PerPrecision(File, "convolution");
+    private static readonly CudaKernel s_pack = new(File, "convolution_pack");
+    private static readonly CudaKernel s_packTurned = new(File, "convolution_pack_turned");
+    private static readonly CudaKernel s_tapsWithin = new(WeightsFile, "convolution_taps_within");
+    private static readonly CudaKernel[] s_weights = PerPrecision(WeightsFile, "convolution_weights");
+    private static readonly CudaKernel s_finishWeights = new(WeightsFile, "convolution_weights_finish");
+
+    /// <summary>y = activation(x * weight + bias).</summary>
+    /// <param name="stream">Where it runs.</param>
+    /// <param name="x">[batch, map, input].</param>
+    /// <param name="batch">The number of maps.</param>
+    /// <param name="map">Their extents.</param>
+    /// <param name="input">Channels of x.</param>
+    /// <param name="weight">[output, input, kernel], as in PyTorch.</param>
+    /// <param name="kernel">Odd extents, at most 32 together.</param>
+    /// <param name="output">Channels of y.</param>
+    /// <param name="y">[batch, map, output].</param>
+    /// <param name="epilogue">Bias, activation and where the sums before that go.</param>
+    /// <param name="precision">To what the operands are rounded.</param>
+    public static void Forward(CudaStream stream, float* x, int batch, Volume map, int input, float* weight, Volume kernel, int output, float* y, in Epilogue epilogue, ProductPrecision precision)
+    {
+        Shape shape = new(batch, map, kernel, input, output);
+        using CudaScratch packed = new(stream, shape.WeightCount * sizeof(float));
+        s_pack.Launch(stream, Grid.Over(shape.WeightCount, Threads), Threads, 0, weight, output, input, kernel.Count, packed.Address);
+        Result result = new() { Y = y, Bias = epilogue.Bias, PreActivation = epilogue.PreActivation, Activation = (int)epilogue.Activation };
+        Run(stream, x, (float*)packed.Address, result, shape, precision);
+    }
+
+    /// <summary>The gradient of the input, overwritten; arguments as those of <see cref="Forward"/>.</summary>
+    public static void BackwardData(CudaStream stream, float* dy, int batch, Volume map, int input, float* weight, Volume kernel, int output, float* dx, ProductPrecision precision)
+    {
+        Shape shape = new(batch, map, kernel, output, input);
+        using CudaScratch packed = new(stream, shape.WeightCount * sizeof(float));
+        s_packTurned.Launch(stream, Grid.Over(shape.WeightCount, Threads), Threads, 0, weight, output, input, kernel.Count, packed.Address);
+        Run(stream, dy, (float*)packed.Address, new Result { Y = dx }, shape, precision);
+    }
+
+    /// <summary>The gradient of the weight, overwritten; arguments as those of <see cref="Forward"/>.</summary>
+    public static void BackwardWeight(CudaStream stream, float* x, float* dy, int batch, Volume map, int input, Volume kernel, int output, float* dWeight, ProductPrecision precision)
+    {
+        Shape shape = new(batch, map, kernel, input, output);
+        int tiles = (input + Tile - 1) / Tile * ((output + Tile - 1) / Tile);
+        // As many parts as keep a GPU busy, by the sizes alone, so that the order of the sums is fixed.
+        long parts = Math.Clamp(Math.Min(BlocksWanted / (tiles * kernel.Count), shape.Pixels / PixelsPerPart), 1, MostParts), pixelsPerPart = (shape.Pixels + parts - 1) / parts;
+        using CudaScratch partials = new(stream, parts * shape.WeightCount * sizeof(float)), within = new(stream, (long)map.Count * sizeof(uint));
+        s_tapsWithin.Launch(stream, Grid.Over(map.Count, Threads), Threads, 0, within.Address, KernelArgument.ByValue(&shape));
+        s_weights[(int)precision].Launch(stream, new Grid(tiles, kernel.Count, (int)parts), ThreadsOf(precision), 0, x, dy, within.Address, partials.Address, pixelsPerPart, KernelArgument.ByValue(&shape));
+        s_finishWeights.Launch(stream, Grid.Over(shape.WeightCount, Threads), Threads, 0, partials.Address, (int)parts, output, input, kernel.Count, dWeight);
+    }
+
+    private static void Run(CudaStream stream, float* x, float* packed, Result result, Shape shape, ProductPrecision precision)
+    {
+        Grid grid = new((shape.Pixels + Tile - 1) / Tile, (shape.Output + Tile - 1) / Tile);
+        s_forward[(int)precision].Launch(stream, grid, ThreadsOf(precision), 0, x, packed, KernelArgument.ByValue(&result), KernelArgument.ByValue(&shape));
+    }
+
+    private static int ThreadsOf(ProductPrecision precision) => precision == ProductPrecision.Float32 ? 256 : 128;
+
+    /// <summary>The kernels in the order of <see cref="ProductPrecision"/>.</summary>
+    private static CudaKernel[] PerPrecision(string file, string name) => [new(file, name + "_float"), new(file, name + "_tf32"), new(file, name + "_bf16")];
+
+    /// <summary>As Convolution.cuh declares it.</summary>
+    private readonly struct Shape(int batch, Volume map, Volume kernel, int input, int output)
+    {
+        private readonly Volume _map = map;
+        private readonly Volume _kernel = kernel;
+        private readonly long _pixels = (long)batch * map.Count;
+        private readonly int _input = input;
+        private readonly int _output = output;
+        private readonly int _taps = kernel.Count;
+
+        public long Pixels => _pixels;
+
+        public int Output => _output;
+
+        public long WeightCount => (long)_taps * _input * _output;
+    }
+
+    /// <summary>Convolution.cu's Epilogue.</summary>
+    private struct Result
+    {
+        public float* Y, Bias, PreActivation;
+        public int Activation;
+    }
+}
