@@ -77,12 +77,18 @@ struct FloatSums
             }
             __syncthreads();
             if (step + 1 < steps) next.load(step + 1);
+            // Sums of sums: depths are in the thousands, and one long chain would round too often.
+            float partial[4][4] = {};
             #pragma unroll
             for (int d = 0; d < FLOAT_DEPTH; d++)
                 #pragma unroll
                 for (int i = 0; i < 4; i++)
                     #pragma unroll
-                    for (int j = 0; j < 4; j++) sums[i][j] = fmaf(a[d][row + 16 * i], b[d][column + 16 * j], sums[i][j]);
+                    for (int j = 0; j < 4; j++) partial[i][j] = fmaf(a[d][row + 16 * i], b[d][column + 16 * j], partial[i][j]);
+            #pragma unroll
+            for (int i = 0; i < 4; i++)
+                #pragma unroll
+                for (int j = 0; j < 4; j++) sums[i][j] += partial[i][j];
             __syncthreads();
         }
     }
