@@ -115,7 +115,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void A_device_that_is_not_there() => AssertFails(Train("--device cuda:0"), ExitCode.Device, "--device cuda:0");
+    public void A_device_that_does_not_train() => AssertFails(Train("--device cuda:0"), ExitCode.Usage, "--device", "--device cpu");
 
     [Fact]
     public void A_broken_picture_in_the_middle_of_training_loses_nothing()

@@ -68,10 +68,10 @@ public sealed class SharedTrainingTests(SmallRun run) : IClassFixture<SmallRun>
     {
         TrainingResult plain = Train(2, "plain", "--batch-size 2 --epochs 1"), divided = Train(2, "divided", "--batch-size 2 --epochs 1 --shard-optimizer");
         Assert.Equal(CheckpointContents.Of(plain.LastCheckpoint), CheckpointContents.Of(divided.LastCheckpoint));
-        TrainingResult one = Train(1, "one", $"--batch-size 4 --epochs 2 --resume {divided.LastCheckpoint}");
-        TrainingResult four = Train(4, "four", $"--batch-size 1 --epochs 2 --shard-optimizer --resume {divided.LastCheckpoint}");
+        TrainingResult one = Train(1, "one-goes-on", $"--batch-size 4 --epochs 2 --resume {divided.LastCheckpoint}");
+        TrainingResult four = Train(4, "four-go-on", $"--batch-size 1 --epochs 2 --shard-optimizer --resume {divided.LastCheckpoint}");
         Assert.True(one.IsFinished && four.IsFinished);
-        double[] expected = Losses("one"), actual = Losses("four");
+        double[] expected = Losses("one-goes-on"), actual = Losses("four-go-on");
         for (int i = 0; i < expected.Length; i++) Assert.Equal(expected[i], actual[i], LossBar * expected[i]);
     }
 
