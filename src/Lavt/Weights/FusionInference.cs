@@ -28,7 +28,14 @@ internal sealed class FusionInference
     {
         VideoFusionOptions none = _described with
         {
-            TPwam = false, TPwamComplete = false, TsPwam = false, SepTPwam = false, SepTPwamInner = false, SeqTPwam = false, SepSeqTPwam = false, SepSeqTPwamInner = false,
+            TPwam = false,
+            TPwamComplete = false,
+            TsPwam = false,
+            SepTPwam = false,
+            SepTPwamInner = false,
+            SeqTPwam = false,
+            SepSeqTPwam = false,
+            SepSeqTPwamInner = false,
         };
         if (!IsOfClips) return none;
         if (Has("f_query_t_q")) return Sequential(none);
