@@ -74,8 +74,9 @@ public sealed class ModelBenchmark
     /// <inheritdoc cref="Forward"/>
     public List<double> TrainingStep(double seconds, int least)
     {
-        _options.Machine.RequireTrainable();
         TrainingOptions training = _options.Training;
+        _options.Machine.ForTraining(training.MixedPrecision).PrepareForTraining(_model);
+        Tensor target = Ops.To(_target, _model.Device);
         AdamW optimizer = new(ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
         ParameterGroups.Freeze(_model, optimizer);
         _model.SetMode(training: true);
@@ -83,10 +84,13 @@ public sealed class ModelBenchmark
         {
             using Tape tape = Tape.Begin();
             Tensor logits = _model.Forward(_frames, Language(), _mask);
-            tape.Backward(SegmentationLoss.Compute(training, logits, _target));
+            Tensor loss = SegmentationLoss.Compute(training, logits, target);
+            tape.Backward(loss);
             optimizer.Step();
             _model.ClearGradients();
             _model.TextEncoder.ClearGradients();
+            // Waits for a GPU.
+            _ = loss.Item<float>();
         });
     }
 

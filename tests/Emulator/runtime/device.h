@@ -22,11 +22,11 @@ namespace emulator
     enum Result
     {
         Success = 0, InvalidValue = 1, OutOfMemory = 2, NotInitialized = 3, NoDevice = 100, InvalidDevice = 101, InvalidImage = 200,
-        InvalidContext = 201, PeerAlreadyEnabled = 704, NotFound = 500, NotReady = 600, IllegalAddress = 700, LaunchFailed = 719, CaptureUnsupported = 900, CaptureInvalidated = 901,
+        InvalidContext = 201, PeerUnsupported = 217, InvalidHandle = 400, NotFound = 500,
+        NotReady = 600, PeerAlreadyEnabled = 704, IllegalAddress = 700, LaunchFailed = 719, CaptureUnsupported = 900, CaptureInvalidated = 901,
     };
 
-    constexpr int Devices = 2;
-    constexpr size_t MemoryPerDevice = size_t(8) << 30;
+    constexpr int MostDevices = 8;
 
     struct Context { int device; };
 
@@ -47,11 +47,13 @@ namespace emulator
     {
         std::deque<Task> tasks;
         uint64_t issued = 0, done = 0;
+        int device = 0;
         std::shared_ptr<Captured> captured;
     };
 
     struct Event
     {
+        int device = 0;
         std::shared_ptr<Stream> stream;
         uint64_t position = 0;
         std::shared_ptr<Captured> captured;
@@ -63,6 +65,8 @@ namespace emulator
 
     // What the last failure was, for cuGetErrorString.
     extern std::string lastError;
+
+    extern bool isInitialized;
 
     Result failWith(Result result, const std::string& text);
 
@@ -85,11 +89,21 @@ namespace emulator
     // Whether a block that is freed during a capture was allocated in it.
     bool isOfCapture(Handle stream, uint64_t block);
 
+    // The device that a stream was made on; for the default stream that of the current context.
+    int deviceOfStream(Handle stream);
+
     // Memory of the devices, full of NaNs when given out, between canaries.
     Result allocate(uint64_t* address, size_t bytes, int device);
     Result release(uint64_t address);
     bool isWithin(uint64_t address, size_t bytes);
     void refillWithNans(uint64_t address);
+    int deviceOf(uint64_t address);
+    size_t bytesInUse(int device);
+
+    // How many devices there are, how much memory each has, whether they reach each other: from the environment, unless told otherwise.
+    void readSettings();
+    size_t memoryOf(int device);
+    bool canReach(int device, int owner);
 
     // Whether every canary is whole; otherwise the failure says which kernel ran last.
     Result checkCanaries();

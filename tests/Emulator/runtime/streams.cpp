@@ -54,6 +54,8 @@ namespace emulator
         for (uint64_t block : blocks) release(block);
     }
 
+    int deviceOfStream(Handle handle) { return handle ? streamOf(handle)->device : currentContext()->device; }
+
     Result enqueue(Handle handle, Task task)
     {
         std::shared_ptr<Stream> stream = streamOf(handle);
@@ -98,6 +100,7 @@ EXPORT int cuStreamCreate(Handle* stream, unsigned)
     Lock lock(gate);
     if (!currentContext()) return InvalidContext;
     StreamHandle* handle = new StreamHandle();
+    handle->stream->device = currentContext()->device;
     streams.insert(handle);
     *stream = handle;
     return Success;
@@ -136,7 +139,9 @@ EXPORT int cuStreamWaitEvent(Handle stream, Handle awaited, unsigned)
 
 EXPORT int cuEventCreate(Handle* created, unsigned)
 {
+    if (!currentContext()) return InvalidContext;
     *created = new Event();
+    ((Event*)*created)->device = currentContext()->device;
     return Success;
 }
 
@@ -151,6 +156,7 @@ EXPORT int cuEventRecord(Handle recorded, Handle stream)
 {
     Lock lock(gate);
     Event* event = (Event*)recorded;
+    if (event->device != deviceOfStream(stream)) return failWith(InvalidHandle, "an event is recorded in a stream of another device");
     auto time = event->time;
     Result result = enqueue(stream, [time] { *time = std::chrono::steady_clock::now(); return Success; });
     event->stream = streamOf(stream);

@@ -189,7 +189,7 @@ public unsafe class DriverTests
         Tensor x = Tensor.From([1f, 2, 3, 4, 5, 6], [2, 3]);
         Tensor there = Ops.To(Ops.To(x, Gpu.Device.Device), second.Device);
         Assert.Equal(second.Device, there.Device);
-        Assert.True(second.EnableAccessTo(Gpu.Device));
+        Assert.True(second.Reaches(Gpu.Device));
         Assert.Equal(x.ToArray<float>(), Ops.To(there, Device.Cpu).ToArray<float>());
         Assert.Equal([1f, 4, 2, 5, 3, 6], there.ViewPermuted(1, 0).ToArray<float>());
     }

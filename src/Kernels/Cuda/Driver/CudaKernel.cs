@@ -27,6 +27,9 @@ public sealed unsafe class CudaKernel
     /// <param name="options">Options of the compiler, such as <c>-DTILE=64</c>.</param>
     public CudaKernel(string file, string name, params string[] options) => (_file, _name, _options) = (file, name, options);
 
+    /// <summary>The file, the function and the options that it is compiled with.</summary>
+    internal (string File, string Name, string[] Options) Source => (_file, _name, _options);
+
     /// <summary>Puts a launch into a stream. A grid without blocks launches nothing.</summary>
     /// <param name="stream">The stream; its device compiles and loads the kernel if it has not yet.</param>
     /// <param name="grid">The number of blocks.</param>
@@ -60,6 +63,9 @@ public sealed unsafe class CudaKernel
         ArgumentNullException.ThrowIfNull(device);
         FunctionOn(device);
     }
+
+    /// <summary>The driver's CUfunction on a device.</summary>
+    internal nint HandleOn(CudaDevice device) => FunctionOn(device).Handle;
 
     private Function FunctionOn(CudaDevice device)
     {

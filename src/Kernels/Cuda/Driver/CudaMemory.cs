@@ -119,10 +119,19 @@ public sealed unsafe class CudaMemory : IDeviceMemory
     {
         if (bytes == 0) return;
         CudaDevice peer = CudaDevice.Of(source);
+        if (!_device.Reaches(peer))
+        {
+            using PinnedMemory host = new(peer, bytes);
+            host.CopyFrom(from, bytes, peer.Stream);
+            peer.Stream.Synchronize();
+            host.CopyTo(to, bytes, _device.Stream);
+            _device.Stream.Synchronize();
+            return;
+        }
         using CudaEvent ready = new(peer);
         ready.Record(peer.Stream);
         _device.Stream.Wait(ready);
-        CudaException.Check(DriverApi.MemcpyPeerAsync(to, _device.Context, from, peer.Context, (nuint)bytes, Stream), $"cuMemcpyPeerAsync of {bytes} bytes from {source} to {_device.Device}");
+        PeerCopy.Enqueue(_device.Stream, to, _device, from, peer, bytes);
         // The source may be given back, in the order of its own stream, as soon as this returns.
         using CudaEvent copied = new(_device);
         copied.Record(_device.Stream);
