@@ -95,7 +95,11 @@ public static unsafe partial class Ops
     {
         CheckFloat(nameof(Gather), table);
         Tensor source = Contiguous(table);
-        if (table.Device.IsCuda) throw new MissingKernelException($"{nameof(Gather)} has no kernel for {table.Device}; use {nameof(Embedding)}");
+        if (table.Device.IsCuda)
+        {
+            int columns = checked((int)(source.Count / Math.Max(1, source.Shape[0])));
+            return Reshape(Embedding(Reshape(source, [source.Shape[0], columns]), ids), new Shape([.. ids.Shape.ToArray(), .. source.Shape.ToArray()[1..]]));
+        }
         long[] rows = ids.ToArray<long>();
         long width = source.Count / Math.Max(1, source.Shape[0]);
         Tensor y = Tensor.Empty(new Shape([.. ids.Shape.ToArray(), .. source.Shape.ToArray()[1..]]), source.DType);

@@ -11,7 +11,6 @@ public class OpsOnGpuTests
     /// <summary>Operations that have no kernel for GPUs yet, by the beginning of their cases' names. Whoever writes one takes its line out.</summary>
     private static readonly string[] s_withoutKernel =
     [
-        "Gather",
     ];
 
     /// <summary>All cases, or those whose names begin with one of the words in LAVT_TEST_OPS.</summary>
