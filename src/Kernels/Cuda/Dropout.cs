@@ -10,9 +10,16 @@ public static unsafe class Dropout
     private static readonly CudaKernel s_elements = new("Dropout.cu", "dropout");
     private static readonly CudaKernel s_samples = new("Dropout.cu", "drop_path");
 
-    /// <inheritdoc cref="Cpu.Dropout.Run"/>
+    /// <summary>y[i] = x[i] / (1 − probability) where number first + i of the stream is at least <paramref name="probability"/>, otherwise 0.</summary>
     /// <param name="stream">Where it runs.</param>
+    /// <param name="x">[n].</param>
+    /// <param name="y">[n]; may be <paramref name="x"/>.</param>
+    /// <param name="n">The number of elements.</param>
+    /// <param name="probability">Of an element becoming 0.</param>
+    /// <param name="seed">Of the random numbers.</param>
+    /// <param name="numbers">The stream of random numbers.</param>
     /// <param name="firstStream">A number on the GPU from which <paramref name="numbers"/> counts; null for 0.</param>
+    /// <param name="first">The number of the first element.</param>
     public static void Run(CudaStream stream, float* x, float* y, long n, float probability, ulong seed, ulong numbers, ulong* firstStream = null, long first = 0)
     {
         // From the block of four numbers that holds the first to the one that holds the last.
