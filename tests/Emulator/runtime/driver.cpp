@@ -1,6 +1,7 @@
 // libcuda's functions on contexts, memory, copies and modules. Exported under the same names as the real ones.
 #include "device.h"
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <sys/mman.h>
@@ -41,6 +42,13 @@ namespace
     };
 
     using Lock = std::lock_guard<std::recursive_mutex>;
+
+    // The compute capability, 90 or what the environment asks for: a kernel for another GPU is refused by the compiler.
+    int capability()
+    {
+        const char* asked = getenv("LAVT_EMULATED_CAPABILITY");
+        return asked ? atoi(asked) : 90;
+    }
 
     Result copy(uint64_t to, uint64_t from, size_t bytes, bool toDevice, bool fromDevice)
     {
@@ -114,8 +122,8 @@ EXPORT int cuDeviceGetAttribute(int* value, int attribute, int)
     switch (attribute)
     {
         case 16: *value = 2; break;       // multiprocessors
-        case 75: *value = 9; break;       // compute capability
-        case 76: *value = 0; break;
+        case 75: *value = capability() / 10; break;
+        case 76: *value = capability() % 10; break;
         case 97: *value = 232448; break;  // dynamic shared memory that a block may ask for
         default: *value = 0; break;
     }
@@ -317,15 +325,19 @@ EXPORT int cuLaunchKernel(Handle handle, unsigned gx, unsigned gy, unsigned gz, 
     });
 }
 
+// As include/PtxHopper.cuh reads it.
 EXPORT int cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* address, const uint64_t* extents, const uint64_t* strides, const unsigned* box, const unsigned*, int, int swizzle, int, int)
 {
     static const unsigned sizes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
-    struct alignas(64) Map { uint64_t address; unsigned rank, elementBytes, swizzle, extents[5], box[5]; uint64_t strides[5]; } made{(uint64_t)address, rank, sizes[type], (unsigned)swizzle, {}, {}, {}};
-    static_assert(sizeof(Map) == 128, "as large as CUDA's");
-    if ((uint64_t)address % 16 || rank != 2 || strides[0] % 16 || box[0] > 256 || box[1] > 256) return InvalidValue;
-    if (swizzle == 3 && box[0] * made.elementBytes > 128) return InvalidValue;
+    struct Map { uint64_t address; unsigned rank, elementBytes, swizzle, extents[5], box[5]; uint64_t strides[5]; } made{(uint64_t)address, rank, sizes[type], (unsigned)swizzle, {}, {}, {}};
+    static_assert(sizeof(Map) <= 128, "as large as CUDA's");
+    if ((uint64_t)map % 64 || (uint64_t)address % 16 || rank < 2 || rank > 5) return failWith(InvalidValue, "a tensor map: the map is not on a multiple of 64, its matrix not on one of 16, or has not 2 to 5 axes");
+    if (swizzle == 3 && box[0] * made.elementBytes > 128) return failWith(InvalidValue, "a tensor map: rows of a tile of more than 128 bytes cannot be swizzled");
+    if (box[0] * made.elementBytes % 16) return failWith(InvalidValue, "a tensor map: rows of a tile are not multiples of 16 bytes");
     for (unsigned i = 0; i < rank; i++)
     {
+        if (!extents[i] || extents[i] > 0xFFFFFFFF || !box[i] || box[i] > 256) return failWith(InvalidValue, "a tensor map: an axis is empty, or longer than 256 in a tile");
+        if (i && (strides[i - 1] % 16 || strides[i - 1] >= 1ull << 40)) return failWith(InvalidValue, "a tensor map: a stride is not a multiple of 16");
         made.extents[i] = (unsigned)extents[i];
         made.box[i] = box[i];
         if (i) made.strides[i] = strides[i - 1];
