@@ -1,4 +1,5 @@
 using Lavt.Nn.Weights;
+using Lavt.Options;
 using Lavt.Tensors;
 
 namespace Lavt.Golden;
@@ -14,10 +15,10 @@ public static class GoldenRunner
     /// <param name="report">Where the results go.</param>
     /// <param name="include">Which files to check, by path relative to the folder; null: all.</param>
     /// <param name="progress">Told of each file after it was checked.</param>
-    /// <param name="products">The type of products in linear layers; with another one than F32 only the masks of whole models are checked.</param>
+    /// <param name="precision">The arithmetic; with another one than float32 only the masks of whole models are checked.</param>
     /// <param name="device">Where modules, losses and whole models compute.</param>
     /// <exception cref="DirectoryNotFoundException">There is nothing at <paramref name="folder"/>.</exception>
-    public static void Run(string folder, GoldenReport report, Func<string, bool>? include = null, Action<string>? progress = null, DType products = DType.F32, Device device = default)
+    public static void Run(string folder, GoldenReport report, Func<string, bool>? include = null, Action<string>? progress = null, Precision precision = Precision.Float32, Device device = default)
     {
         bool single = File.Exists(folder);
         if (!single && !Directory.Exists(folder)) throw new DirectoryNotFoundException($"{folder}: no such folder of golden files");
@@ -28,8 +29,8 @@ public static class GoldenRunner
             int before = report.Results.Count;
             try
             {
-                if (products == DType.F32) Check(file, report, device);
-                else CheckPrecision(file, report, products);
+                if (precision == Precision.Float32) Check(file, report, device);
+                else CheckPrecision(file, report, new MachineOptions { DeviceNames = device.ToString(), Precision = precision });
             }
             catch (Exception failure) when (failure is not OutOfMemoryException)
             {
@@ -53,11 +54,11 @@ public static class GoldenRunner
         else DataChecks.Run(path, report);
     }
 
-    private static void CheckPrecision(string path, GoldenReport report, DType products)
+    private static void CheckPrecision(string path, GoldenReport report, MachineOptions machine)
     {
         if (!path.EndsWith(".safetensors", StringComparison.Ordinal)) return;
         using GoldenFile file = new(path);
-        if (file.Has("command")) PrecisionChecks.Run(file, report, products);
+        if (file.Has("command")) PrecisionChecks.Run(file, report, machine);
     }
 
     private static void Tensors(string path, string folder, GoldenReport report, Device device)
