@@ -1,5 +1,6 @@
 using Lavt.Kernels.Cuda;
 using Lavt.Nn.Weights;
+using Lavt.Options;
 using Lavt.Tensors;
 
 namespace Lavt.Golden;
@@ -20,10 +21,10 @@ public static class GoldenRunner
     /// <param name="report">Where the results go.</param>
     /// <param name="include">Which files to check, by path relative to the folder; null: all.</param>
     /// <param name="progress">Told of each file after it was checked.</param>
-    /// <param name="products">The type of products in linear layers; with another one than F32 only the masks of whole models are checked.</param>
+    /// <param name="precision">The arithmetic of whole models; with another one than float32 only their masks are checked.</param>
     /// <param name="place">Where modules, losses and whole models compute, and how modules do.</param>
     /// <exception cref="DirectoryNotFoundException">There is nothing at <paramref name="folder"/>.</exception>
-    public static void Run(string folder, GoldenReport report, Func<string, bool>? include = null, Action<string>? progress = null, DType products = DType.F32, GoldenPlace place = default)
+    public static void Run(string folder, GoldenReport report, Func<string, bool>? include = null, Action<string>? progress = null, Precision precision = Precision.Float32, GoldenPlace place = default)
     {
         bool single = File.Exists(folder);
         if (!single && !Directory.Exists(folder)) throw new DirectoryNotFoundException($"{folder}: no such folder of golden files");
@@ -34,8 +35,8 @@ public static class GoldenRunner
             int before = report.Results.Count;
             try
             {
-                if (products == DType.F32) Check(file, report, place);
-                else CheckPrecision(file, report, products);
+                if (precision == Precision.Float32) Check(file, report, place);
+                else CheckPrecision(file, report, new MachineOptions { DeviceNames = place.Device.ToString(), Precision = precision });
             }
             catch (Exception failure) when (failure is not OutOfMemoryException)
             {
@@ -59,11 +60,11 @@ public static class GoldenRunner
         else DataChecks.Run(path, report);
     }
 
-    private static void CheckPrecision(string path, GoldenReport report, DType products)
+    private static void CheckPrecision(string path, GoldenReport report, MachineOptions machine)
     {
         if (!path.EndsWith(".safetensors", StringComparison.Ordinal)) return;
         using GoldenFile file = new(path);
-        if (file.Has("command")) PrecisionChecks.Run(file, report, products);
+        if (file.Has("command")) PrecisionChecks.Run(file, report, machine);
     }
 
     private static void Tensors(string path, string folder, GoldenReport report, GoldenPlace place)
