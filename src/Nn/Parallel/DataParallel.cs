@@ -79,7 +79,7 @@ public sealed class DataParallel
                 if (part == 0) reference = parts * weight;
                 totalWeight += weight;
                 double share = own.Weight / reference;
-                loss += share * own.Loss.To(DType.F64).Item<double>();
+                loss += share * Ops.To(own.Loss, Device.Cpu).To(DType.F64).Item<double>();
                 if (part == parts - 1) _buckets?.Begin();
                 tape.Backward(share == 1 ? own.Loss : Ops.Scale(own.Loss, share));
             }
