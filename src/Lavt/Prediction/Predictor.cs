@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Evaluation;
@@ -101,7 +102,7 @@ public sealed class Predictor
         for (int i = 0; i < tokens.Count; i++)
             ids.Span<long>()[i] = tokens.Ids[i];
         mask.Span<float>()[..tokens.Count].Fill(1);
-        Tensor logits = _model.Forward(prefix, ImageSize, ImageSize, _model.TextEncoder.Forward(ids, mask), mask);
+        Tensor logits = Ops.To(_model.Forward(prefix, ImageSize, ImageSize, _model.TextEncoder.Forward(ids, mask), mask), Device.Cpu);
         var found = new Mask();
         PredictedMask.Read(logits, 0, picture.Rows, picture.Columns, found);
         return new SentencePrediction(sentence, found, Stopwatch.GetElapsedTime(started).TotalSeconds);
