@@ -19,7 +19,8 @@ public static unsafe class Gemm
     /// <param name="cStride">Floats from a row of C to the next.</param>
     /// <param name="epilogue">What becomes of the product.</param>
     /// <param name="precision">To what the operands are rounded.</param>
-    public static void Run(CudaStream stream, int m, int n, int k, Matrix a, Matrix b, float* c, nint cStride, in Epilogue epilogue, ProductPrecision precision = ProductPrecision.Float32)
+    /// <param name="packed">B as <see cref="GemmHopper.Pack"/> made it, for products in bfloat16; null packs it on the fly where that pays.</param>
+    public static void Run(CudaStream stream, int m, int n, int k, Matrix a, Matrix b, float* c, nint cStride, in Epilogue epilogue, ProductPrecision precision = ProductPrecision.Float32, void* packed = null)
     {
         Product product = new()
         {
@@ -41,12 +42,13 @@ public static unsafe class Gemm
             Activation = (int)epilogue.Activation,
             Accumulate = epilogue.Accumulate ? 1 : 0,
         };
+        if (GemmHopper.TryRun(stream, product, precision, packed)) return;
         const int Tile = ProductKernels.Tile;
         s_kernels.Launch(stream, precision, new Grid((m + Tile - 1) / Tile, (n + Tile - 1) / Tile), KernelArgument.ByValue(&product));
     }
 
     /// <summary>The arguments as Gemm.cuh declares them.</summary>
-    private struct Product
+    internal struct Product
     {
         public float* A;
         public long ARow, AColumn;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lavt.Kernels.Cpu;
 using Lavt.Kernels.Cuda;
 using Lavt.Nn;
@@ -50,6 +51,19 @@ public sealed record MachineOptions
         model.SetTraining(false);
         model.UseProducts(GpuProducts);
         model.MoveTo(Device);
+    }
+
+    /// <summary>The names of the GPUs of <c>--gpus</c>: a number of GPUs, or the list of their numbers.</summary>
+    /// <exception cref="FormatException">The text is neither, or names a GPU twice.</exception>
+    public static string DevicesOfGpus(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int[] numbers = [.. text.Split(',').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            ? number
+            : throw new FormatException($"'{text}' must be a number of GPUs, such as 4, or a list of theirs, such as 0,2"))];
+        if (text.Contains(',', StringComparison.Ordinal)) return string.Join(',', ParseDevices(string.Join(',', numbers.Select(number => $"cuda:{number}"))));
+        if (numbers[0] == 0) throw new FormatException("0 GPUs cannot compute; leave the flag out for the CPU");
+        return string.Join(',', Enumerable.Range(0, numbers[0]).Select(number => new Device(DeviceKind.Cuda, number)));
     }
 
     /// <summary>Reads a list such as <c>cpu:0,cpu:1</c>.</summary>

@@ -13,7 +13,7 @@ public sealed record Fault(string File, string What, string From, string To, str
 public static class PlantedFaults
 {
     /// <summary>All of them; those of a kernel together.</summary>
-    public static IReadOnlyList<Fault> All { get; } = [.. Common(), .. Simple(), .. Norms(), .. Sums(), .. Products(), .. PlantedLayerFaults.All];
+    public static IReadOnlyList<Fault> All { get; } = [.. Common(), .. Simple(), .. Norms(), .. Sums(), .. Products(), .. PlantedHopperFaults.All, .. PlantedLayerFaults.All];
 
     private static IEnumerable<Fault> Common() =>
     [

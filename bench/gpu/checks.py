@@ -1,0 +1,87 @@
+"""The steps of measure.py that check: what the machine has, every kernel compiled, tests, golden numbers, a small training."""
+import json
+import re
+
+from child import Failed, tail
+
+GOLDEN_SMOKE = "tests/golden/modules/pwam_2d_heads1.safetensors"
+SMALL_MODEL = ("--model lavt_one --embed_dim 24 --depths 2-2-2-2 --heads 1-2-4-8 --window 5 --drop_path 0 --ck_bert none --bert_hidden 64 "
+               "--bert_layers 2 --bert_heads 4 --bert_intermediate 256 --bert_positions 20 --bert_dropout 0 "
+               "--lang_enc_params embeddings+encoder-all --loss mc_dice --lr 1e-3 --batch-size 16 --img_size 80 --workers 2 --keep 0 --print-freq 10")
+
+
+def doctor(run):
+    """What the programs and PyTorch find on the machine."""
+    found = {"lavt": run.programs.succeed([run.app / "lavt", "doctor"], run.left()).splitlines()}
+    status, output = run.programs.run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit", "--format=csv,noheader"], 20) \
+        if run.has("nvidia-smi") else (1, "no nvidia-smi")
+    found["nvidia-smi"] = output.strip()
+    status, output = run.programs.run([run.python, "-c", "import torch; print(torch.__version__, torch.version.cuda, torch.cuda.is_available())"], run.left())
+    found["torch"] = output.strip().splitlines()[-1] if status == 0 else tail(output)
+    run.results["machine"] = found
+    if not run.smoke and any("compiled and computes right" in line for line in found["lavt"]) is False:
+        raise Failed("no GPU computes here:\n" + "\n".join(found["lavt"]))
+
+
+def compile_kernels(run):
+    """NVRTC's time for each source, registers and spilled memory of each kernel; errors of all sources at once."""
+    status, output = run.programs.run([run.app / "Lavt.GpuBench", "compile"], run.left())
+    lines = run.results["compile"] = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    wrong = [f"{line['source']}: {line['error']}" for line in lines if line["error"]]
+    if wrong or status != 0:
+        raise Failed("\n".join(wrong) or tail(output))
+
+
+def tests(run):
+    """Every class of GPU tests in a process of its own, for after an error of one kernel a process's GPU is unusable."""
+    program = run.app / "Lavt.Tests"
+    listed = run.programs.succeed([program, "-noColor", "-list", "classes", "-namespace", "Lavt.Tests.Cuda"], run.left())
+    rows = run.results["tests"] = []
+    for name in re.findall(r"^Lavt\.Tests\.Cuda\.\w+$", listed, re.MULTILINE):
+        if run.smoke and not name.endswith(("OpsOnGpuTests", "DriverTests")):
+            continue
+        only = {"LAVT_TEST_OPS": "Linear"} if run.smoke else {}
+        status, output = run.programs.run([program, "-noColor", "-class", name], run.left(), LAVT_TEST_GPU="1", **only)
+        totals = re.search(r"Total: (\d+), Errors: (\d+), Failed: (\d+), Skipped: (\d+)", output)
+        total, errors, failed, skipped = (int(n) for n in totals.groups()) if totals else (0, 0, 0, 0)
+        row = {"class": name.rpartition(".")[2], "passed": total - failed - skipped, "failed": failed + errors, "skipped": skipped}
+        if status != 0 or not totals:
+            row["failures"] = re.findall(r"^\s*(.+) \[FAIL\]", output, re.MULTILINE)[:20]
+            # With a wait behind every launch the message names the kernel that went wrong.
+            run.programs.run([program, "-noColor", "-stopOnFail", "-class", name], min(30, run.left()), LAVT_TEST_GPU="1", LAVT_CUDA_SYNC="1", **only)
+            row["words"] = "did not finish" if not totals else tail(re.sub(r"^\s+at .*\n", "", output, flags=re.MULTILINE))
+        rows.append(row)
+        run.save()
+    bad = [row["class"] for row in rows if "words" in row]
+    if bad:
+        raise Failed(f"failures in {', '.join(bad)}")
+
+
+def golden(run):
+    """Whole models against the published code's numbers, and the masks of lower precisions against float32's."""
+    rows = run.results["golden"] = []
+    for precision in ("fp32", "tf32", "bf16"):
+        folder = run.root / (GOLDEN_SMOKE if run.smoke else "tests/golden/full")
+        status, output = run.programs.run([run.app / "lavt", "golden", folder, "--device", "cuda", "--precision", precision, "--verbose"], run.left())
+        summary = re.search(r"(\d+) passed, (\d+) failed", output)
+        overlaps = [float(value) for value in re.findall(r"IoU ([\d.]+)", output)]
+        rows.append({"precision": precision, "passed": int(summary[1]) if summary else 0, "failed": int(summary[2]) if summary else 1,
+                     "least_iou": min(overlaps, default=None), "failures": re.findall(r"^FAIL .*$", output, re.MULTILINE)[:20],
+                     **({} if summary else {"words": tail(output)})})
+    if any(row["failed"] for row in rows):
+        raise Failed("\n".join(failure for row in rows for failure in row["failures"]) or rows[0].get("words", ""))
+
+
+def demo(run):
+    """A small model trained on the drawn scenes and evaluated, by the command line."""
+    folder = run.work / "demo"
+    run.programs.succeed([run.app / "lavt", "data", "demo", "--out", folder / "data"], run.left())
+    where = ["--dataset", "refcoco", "--splitBy", "unc", "--refer_data_root", folder / "data", "--bert_tokenizer", folder / "data", "--device", "cuda"]
+    words = len((folder / "data" / "vocab.txt").read_text(encoding="utf-8").splitlines())
+    few = ["--limit-train", "16", "--limit-val", "2", "--epochs", "1"] if run.smoke else ["--epochs", "2"]
+    output = run.programs.succeed(
+        [run.app / "lavt-train", *SMALL_MODEL.split(), "--bert_vocabulary", words, "--model_id", "demo", "--output-dir", folder / "checkpoints", *few, *where], run.left())
+    run.results["demo"] = {"training": tail(output)}
+    weights = folder / "checkpoints" / "model_best_demo.pth"
+    evaluated = run.programs.succeed([run.app / "lavt-eval", "--resume", weights, "--split", "val", "--batch-size", "16", *few[2:4 if run.smoke else 2], *where], run.left())
+    run.results["demo"]["evaluation"] = tail(evaluated)

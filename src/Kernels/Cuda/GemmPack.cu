@@ -1,0 +1,31 @@
+// The right operand of products on Hopper GPUs, from float32 of any strides: bfloat16, row by row of B^T, each row filled up to
+// a multiple of 32 with zeros, the depth in the order in which roundFragments (GemmHopper.cuh) reads the left operand.
+#include "Common.cuh"
+
+#define TILE 32
+#define ROWS 8
+
+// The column of 32 whose number stands at a place: product s of two takes 8 t + 4 s + e in slots 2 t + e and 2 t + 8 + e - 2.
+DEVICE int columnAt(int place)
+{
+    int slot = place & 15, e = (slot & 1) + (slot >> 3) * 2;
+    return (slot & 7) / 2 * 8 + (place >> 4) * 4 + e;
+}
+
+// element (depth i, column j) of B lies at i row + j column; a block makes 32 x 32 numbers of packed[columns][(depth + 31) / 32 * 32].
+extern "C" __global__ void __launch_bounds__(TILE * ROWS) gemm_pack(const float* __restrict__ b, i64 bRow, i64 bColumn, int depth, int columns, bf16* packed)
+{
+    __shared__ float tile[TILE][TILE + 1];
+    int firstDepth = blockIdx.x * TILE, firstColumn = blockIdx.y * TILE, lane = threadIdx.x % TILE;
+    bool isAlongDepth = bRow == 1;
+    for (int i = threadIdx.x / TILE; i < TILE; i += ROWS)
+    {
+        // Neighbouring threads read neighbouring numbers, along whichever axis they lie.
+        int d = isAlongDepth ? lane : i, c = isAlongDepth ? i : lane;
+        bool isInside = firstDepth + d < depth && firstColumn + c < columns;
+        tile[c][d] = isInside ? b[(firstDepth + d) * bRow + (firstColumn + c) * bColumn] : 0.f;
+    }
+    __syncthreads();
+    for (int c = threadIdx.x / TILE; c < TILE && firstColumn + c < columns; c += ROWS)
+        packed[(i64)(firstColumn + c) * gridDim.x * TILE + firstDepth + lane] = toBf16(tile[c][columnAt(lane)]);
+}
