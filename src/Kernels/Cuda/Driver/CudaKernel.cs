@@ -15,8 +15,6 @@ public sealed unsafe class CudaKernel
     /// <summary>CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES.</summary>
     private const int MaxDynamicSharedBytes = 8;
 
-    private static readonly bool s_waits = Environment.GetEnvironmentVariable("LAVT_CUDA_SYNC") == "1";
-
     private readonly string _file;
     private readonly string _name;
     private readonly string[] _options;
@@ -53,7 +51,8 @@ public sealed unsafe class CudaKernel
         {
             for (int i = 0; i < arguments.Length; i++) addresses[i] = KernelArgument.AddressOf(argument + i);
             int result = DriverApi.LaunchKernel(function.Handle, checked((uint)grid.X), (uint)grid.Y, (uint)grid.Z, (uint)block, 1, 1, (uint)sharedBytes, stream.Handle, addresses, null);
-            if (result == 0 && s_waits) result = DriverApi.StreamSynchronize(stream.Handle);
+            DriverCalls.CountLaunch();
+            if (result == 0 && CudaStream.WaitsAlways && !device.Memory.IsCapturing) result = DriverApi.StreamSynchronize(stream.Handle);
             if (result != 0) CudaException.Check(result, Describe(device, grid, block, sharedBytes, arguments));
         }
     }
