@@ -4,7 +4,7 @@ namespace Lavt.Tests.Cuda;
 public static class PlantedLayerFaults
 {
     /// <summary>All of them; those of a kernel together.</summary>
-    public static IEnumerable<Fault> All => [.. Random(), .. ColumnNorms(), .. Maps(), .. WordAttention(), .. Losses(), .. Optimizer(), .. Windows(), .. Convolutions()];
+    public static IEnumerable<Fault> All => [.. Random(), .. ColumnNorms(), .. Maps(), .. WordAttention(), .. Losses(), .. Optimizer(), .. Windows(), .. Convolutions(), .. Peers()];
 
     private static IEnumerable<Fault> Random() =>
     [
@@ -14,6 +14,14 @@ public static class PlantedLayerFaults
         new("Dropout.cu", "one number for all samples", "(u64)(first + blockIdx.y)", "(u64)first", Cases: "DropPath"),
         new("Embedding.cu", "a repeated id adds to itself", "isRepeated |= ids[i] == id;", "", Cases: "Embedding"),
         new("Embedding.cu", "only the first place of an id counts", "if (ids[i] == id) sum +=", "if (i == place) sum +=", Cases: "Embedding"),
+    ];
+
+    private static IEnumerable<Fault> Peers() =>
+    [
+        new("PeerSum.cu", "numbers beyond the last", "i < n;", "i < n + 1;", nameof(PeerRingTests)),
+        new("PeerSum.cu", "the last number is left out", "i < n;", "i < n - 1;", nameof(PeerRingTests)),
+        new("PeerSum.cu", "replaced instead of added", "own[i] += theirs[i]", "own[i] = theirs[i]", nameof(PeerRingTests)),
+        new("PeerSum.cu", "one block's share alone", "i += globalThreads()", "i += n", nameof(PeerRingTests)),
     ];
 
     private static IEnumerable<Fault> ColumnNorms() =>
