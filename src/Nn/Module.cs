@@ -61,6 +61,17 @@ public abstract class Module
     protected ProductPrecision Products { get; private set; }
 
     /// <summary>
+    /// The type of what only a product reads: for inference on a GPU the one that the product rounds to, otherwise F32. With a
+    /// tape F32, for gradients read it too.
+    /// </summary>
+    protected DType Between => !Device.IsCuda || Training || Tape.Current is not null ? DType.F32 : Products switch
+    {
+        ProductPrecision.BFloat16 => DType.BF16,
+        ProductPrecision.Float16 => DType.F16,
+        _ => DType.F32,
+    };
+
+    /// <summary>
     /// Moves the parameters and buffers of this module and its children to a device, where it then computes; what the layers
     /// derived from them is dropped, and gradients are forgotten. Counters stay on the host.
     /// </summary>
