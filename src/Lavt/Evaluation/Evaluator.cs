@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Imaging;
 using Lavt.Metrics;

@@ -18,6 +18,7 @@ internal static unsafe class Gpu
 
     private static readonly Lazy<CudaDevice> s_device = new(Open);
     private static delegate* unmanaged<int, void> s_setOrder;
+    private static delegate* unmanaged<int, void> s_setEager;
 
     /// <summary>The orders in which the emulator runs the threads of a block: forward, backward, shuffled, warp by warp from either end.</summary>
     public static IEnumerable<int> Orders => IsEmulated ? Enumerable.Range(0, 5) : [0];
@@ -46,6 +47,13 @@ internal static unsafe class Gpu
         return [.. indices.Select(CudaDevice.Open)];
     }
 
+    /// <summary>Whether emulated streams that are made from now on run their work at once, instead of as late as they may.</summary>
+    public static void SetEager(bool eager)
+    {
+        _ = Device;
+        if (IsEmulated) s_setEager(eager ? 1 : 0);
+    }
+
     /// <summary>Sets the order in which the threads of a block run from now on.</summary>
     public static void SetOrder(int order)
     {
@@ -66,6 +74,7 @@ internal static unsafe class Gpu
         Environment.SetEnvironmentVariable("LAVT_KERNEL_CACHE", Path.Combine(folder, "kernels"));
         nint handle = NativeLibrary.Load(library);
         s_setOrder = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetOrder");
+        s_setEager = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetEager");
         ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetDevices"))(Emulated);
         ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetPeers"))(Connected);
         return CudaDevice.Open(0);
