@@ -34,6 +34,7 @@ public sealed record MachineOptions
     {
         Precision.BFloat16 => ProductPrecision.BFloat16,
         Precision.Tf32 => ProductPrecision.Tf32,
+        Precision.Float16 => ProductPrecision.Float16,
         _ => ProductPrecision.Float32,
     };
 
@@ -99,4 +100,7 @@ public enum Precision
 
     /// <summary><c>tf32</c>: products of linear layers with 10 bits of mantissa, everything else float32; on GPUs.</summary>
     Tf32,
+
+    /// <summary><c>fp16</c>: products of linear layers from float16, everything else float32; on GPUs.</summary>
+    Float16,
 }

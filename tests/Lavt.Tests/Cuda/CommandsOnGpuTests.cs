@@ -46,6 +46,7 @@ public class CommandsOnGpuTests
     [InlineData("fp32")]
     [InlineData("tf32")]
     [InlineData("bf16")]
+    [InlineData("fp16")]
     public void Train_and_eval_run_on_a_GPU(string precision)
     {
         using SmallRun run = new();
@@ -61,12 +62,14 @@ public class CommandsOnGpuTests
         Assert.Contains("IoU", evaluated.Output, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Tf32_needs_a_GPU()
+    [Theory]
+    [InlineData("tf32")]
+    [InlineData("fp16")]
+    public void Types_of_GPUs_need_a_GPU(string precision)
     {
-        Executable run = Executable.Run("lavt", "bench", "--model", "lavt_one", "--precision", "tf32");
+        Executable run = Executable.Run("lavt", "bench", "--model", "lavt_one", "--precision", precision);
         Assert.Equal(ExitCode.Usage, run.ExitCode);
-        Assert.Contains("tf32 is a type of GPUs", run.Errors, StringComparison.Ordinal);
+        Assert.Contains($"{precision} is a type of GPUs", run.Errors, StringComparison.Ordinal);
     }
 
     private static Executable Doctor(string driver, string compiler) => Executable.RunWith(Variables(driver, compiler), Environment.CurrentDirectory, "lavt", "doctor");
