@@ -50,6 +50,7 @@ public class CommandsOnGpuTests
     [InlineData("fp32")]
     [InlineData("tf32")]
     [InlineData("bf16")]
+    [InlineData("fp16")]
     public void Train_and_eval_run_on_a_GPU(string precision)
     {
         using SmallRun run = new();
