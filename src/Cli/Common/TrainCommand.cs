@@ -33,7 +33,7 @@ internal static class TrainCommand
     {
         options = Machine.OfThisProcess(options);
         Machine.Prepare(options.Machine);
-        if (options.Training.MixedPrecision)
+        if (options.Training.MixedPrecision && !options.Machine.Device.IsCuda)
             Terminal.Note("--use_amp has no effect: the CPU computes in fp32");
         using var interruption = new Interruption();
         return DeviceGroup.Run(options, (own, devices) => Train(own, devices, interruption));

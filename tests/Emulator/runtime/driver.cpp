@@ -73,6 +73,7 @@ EXPORT int cuGetErrorName(int error, const char** text)
         {NoDevice, "CUDA_ERROR_NO_DEVICE"}, {InvalidDevice, "CUDA_ERROR_INVALID_DEVICE"}, {InvalidImage, "CUDA_ERROR_INVALID_IMAGE"},
         {InvalidContext, "CUDA_ERROR_INVALID_CONTEXT"}, {NotFound, "CUDA_ERROR_NOT_FOUND"}, {IllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS"},
         {LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED"}, {CaptureUnsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"}, {CaptureInvalidated, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
+        {NotReady, "CUDA_ERROR_NOT_READY"},
         {PeerAlreadyEnabled, "CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED"}, {PeerUnsupported, "CUDA_ERROR_PEER_ACCESS_UNSUPPORTED"}, {InvalidHandle, "CUDA_ERROR_INVALID_HANDLE"},
     };
     auto found = names.find(error);
@@ -92,6 +93,7 @@ EXPORT int cuGetErrorString(int, const char** text)
 EXPORT int cuCtxSynchronize()
 {
     REQUIRE_CONTEXT
+    if (isCapturing(nullptr)) return invalidateCapture(nullptr, "the host waits for a device whose stream is captured");
     Result result = advanceAll();
     return result ? result : checkCanaries();
 }
@@ -101,14 +103,19 @@ EXPORT int cuMemAllocAsync(uint64_t* address, size_t bytes, Handle stream)
     REQUIRE_CONTEXT
     Result result = allocate(address, bytes, currentContext()->device);
     // A block of a graph keeps its address and is unset again at every launch.
-    if (!result && isCapturing(stream)) enqueue(stream, [block = *address] { refillWithNans(block); return Success; });
-    return result;
+    if (result || !isCapturing(stream)) return result;
+    ownByCapture(stream, *address);
+    return enqueue(stream, [block = *address] { refillWithNans(block); return Success; });
 }
 
 EXPORT int cuMemFreeAsync(uint64_t address, Handle stream)
 {
     REQUIRE_CONTEXT
-    if (isCapturing(stream)) return enqueue(stream, [address] { refillWithNans(address); return checkCanaries(); });
+    if (isCapturing(stream))
+    {
+        if (!isOfCapture(stream, address)) return invalidateCapture(stream, "memory is given back in a capture that was not allocated in it");
+        return enqueue(stream, [address] { refillWithNans(address); return checkCanaries(); });
+    }
     return enqueue(stream, [address] { return release(address); });
 }
 
@@ -167,7 +174,7 @@ EXPORT int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, Handl
 EXPORT int cuModuleLoadData(Handle* module, const void* image)
 {
     REQUIRE_CONTEXT
-    if (isCapturing(nullptr)) return CaptureUnsupported;
+    if (isCapturing(nullptr)) return invalidateCapture(nullptr, "a module is loaded during a capture");
     if (memcmp(image, "EMULATED", 8)) return failWith(InvalidImage, "not an image of the emulator");
     uint64_t bytes;
     memcpy(&bytes, (const char*)image + 8, 8);

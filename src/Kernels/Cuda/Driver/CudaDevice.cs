@@ -122,7 +122,9 @@ public sealed unsafe class CudaDevice
     /// <exception cref="CudaException">Something failed on the device meanwhile.</exception>
     public void Synchronize()
     {
+        Memory.RequireNotCapturing("the host waits for the device");
         MakeCurrent();
+        DriverCalls.CountWait();
         CudaException.Check(DriverApi.CtxSynchronize(), $"cuCtxSynchronize of {Device} (a kernel before it may have failed; LAVT_CUDA_SYNC=1 names it)");
     }
 
@@ -157,6 +159,7 @@ public sealed unsafe class CudaDevice
         lock (_modules)
         {
             if (_modules.TryGetValue(key, out nint module)) return module;
+            Memory.RequireNotCapturing($"a kernel of {file} is loaded for the first time");
             MakeCurrent();
             module = CudaModule.Load(this, file, options);
             _modules.Add(key, module);
