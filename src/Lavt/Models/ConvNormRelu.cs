@@ -43,7 +43,7 @@ internal sealed class ConvNormRelu
 
         public Tensor Forward(Tensor x)
         {
-            Make();
+            Make(DType.F32);
             return Ops.ConvolutionInference(x, _weight!, _shift!, Activation.Relu);
         }
 
@@ -54,7 +54,7 @@ internal sealed class ConvNormRelu
             _shift = null;
         }
 
-        public void Make()
+        public void Make(DType products)
         {
             if (_weight is not null) return;
             using MemoryScope scope = MemoryScope.Begin();
@@ -67,7 +67,7 @@ internal sealed class ConvNormRelu
                 b[o] = (float)(norm.Bias.Span<float>()[o] - norm.RunningMean.Span<float>()[o] * scale);
                 foreach (ref float value in w.Slice(o * cin * 9, cin * 9)) value = (float)(value * scale);
             }
-            _weight = Ops.PackConvolution(weight);
+            _weight = Ops.PackConvolution(weight, rounded: products == DType.BF16);
             _shift = shift;
         }
     }
