@@ -40,10 +40,11 @@ internal sealed class ConvNormRelu
     {
         private PackedConv? _weight;
         private Tensor? _shift;
+        private DType _products;
 
         public Tensor Forward(Tensor x)
         {
-            Make(DType.F32);
+            if (_weight is null) Make(DType.F32);
             return Ops.ConvolutionInference(x, _weight!, _shift!, Activation.Relu);
         }
 
@@ -56,7 +57,9 @@ internal sealed class ConvNormRelu
 
         public void Make(DType products)
         {
-            if (_weight is not null) return;
+            if (_weight is not null && _products == products) return;
+            Forget();
+            _products = products;
             using MemoryScope scope = MemoryScope.Begin();
             int cout = convolution.Weight.Shape[0], cin = convolution.Weight.Shape[1];
             Tensor weight = convolution.Weight.Copy(), shift = scope.Return(Tensor.Empty([cout])).Persist();
