@@ -135,7 +135,7 @@ public abstract class Module
     /// </summary>
     /// <param name="products">
     /// The type whose products linear layers compute, F32 or BF16: with BF16 they keep their weights rounded and round their
-    /// inputs; sums, biases and everything else stay F32.
+    /// inputs; convolutions by Winograd's method may use int16, which errs less; sums, biases and everything else stay F32.
     /// </param>
     /// <exception cref="PlatformNotSupportedException">BF16 was asked for and this machine has no such products.</exception>
     public virtual void KeepForInferenceOnly(DType products = DType.F32)
