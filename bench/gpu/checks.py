@@ -4,6 +4,8 @@ import re
 
 from child import Failed, tail
 
+WITHOUT_GPU = "ClangTests", "PtxLintTests", "PlantedFaultTests"  # these look at sources
+MOST_FAILURES = 12  # of a class that are written down
 GOLDEN_SMOKE = "tests/golden/modules/pwam_2d_heads1.safetensors"
 SMALL_MODEL = ("--model lavt_one --embed_dim 24 --depths 2-2-2-2 --heads 1-2-4-8 --window 5 --drop_path 0 --ck_bert none --bert_hidden 64 "
                "--bert_layers 2 --bert_heads 4 --bert_intermediate 256 --bert_positions 20 --bert_dropout 0 "
@@ -12,14 +14,14 @@ SMALL_MODEL = ("--model lavt_one --embed_dim 24 --depths 2-2-2-2 --heads 1-2-4-8
 
 def doctor(run):
     """What the programs and PyTorch find on the machine."""
-    found = {"lavt": run.programs.succeed([run.app / "lavt", "doctor"], run.left()).splitlines()}
-    status, output = run.programs.run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit", "--format=csv,noheader"], 20) \
-        if run.has("nvidia-smi") else (1, "no nvidia-smi")
-    found["nvidia-smi"] = output.strip()
+    found = {"lavt": run.programs.succeed([run.app / "lavt", "doctor"], run.left()).splitlines(), "nvidia-smi": "not installed"}
+    if run.has("nvidia-smi"):
+        query = "--query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit"
+        found["nvidia-smi"] = run.programs.run(["nvidia-smi", query, "--format=csv,noheader"], 20)[1].strip()
     status, output = run.programs.run([run.python, "-c", "import torch; print(torch.__version__, torch.version.cuda, torch.cuda.is_available())"], run.left())
     found["torch"] = output.strip().splitlines()[-1] if status == 0 else tail(output)
     run.results["machine"] = found
-    if not run.smoke and any("compiled and computes right" in line for line in found["lavt"]) is False:
+    if not any("compiled and computes right" in line for line in found["lavt"]):
         raise Failed("no GPU computes here:\n" + "\n".join(found["lavt"]))
 
 
@@ -37,24 +39,31 @@ def tests(run):
     program = run.app / "Lavt.Tests"
     listed = run.programs.succeed([program, "-noColor", "-list", "classes", "-namespace", "Lavt.Tests.Cuda"], run.left())
     rows = run.results["tests"] = []
-    for name in re.findall(r"^Lavt\.Tests\.Cuda\.\w+$", listed, re.MULTILINE):
-        if run.smoke and not name.endswith(("OpsOnGpuTests", "DriverTests")):
+    for name in re.findall(r"^Lavt\.Tests\.Cuda\.(\w+)$", listed, re.MULTILINE):
+        if name in WITHOUT_GPU or run.smoke and name not in ("OpsOnGpuTests", "DriverTests"):
             continue
-        only = {"LAVT_TEST_OPS": "Linear"} if run.smoke else {}
-        status, output = run.programs.run([program, "-noColor", "-class", name], run.left(), LAVT_TEST_GPU="1", **only)
-        totals = re.search(r"Total: (\d+), Errors: (\d+), Failed: (\d+), Skipped: (\d+)", output)
-        total, errors, failed, skipped = (int(n) for n in totals.groups()) if totals else (0, 0, 0, 0)
-        row = {"class": name.rpartition(".")[2], "passed": total - failed - skipped, "failed": failed + errors, "skipped": skipped}
-        if status != 0 or not totals:
-            row["failures"] = re.findall(r"^\s*(.+) \[FAIL\]", output, re.MULTILINE)[:20]
-            # With a wait behind every launch the message names the kernel that went wrong.
-            run.programs.run([program, "-noColor", "-stopOnFail", "-class", name], min(30, run.left()), LAVT_TEST_GPU="1", LAVT_CUDA_SYNC="1", **only)
-            row["words"] = "did not finish" if not totals else tail(re.sub(r"^\s+at .*\n", "", output, flags=re.MULTILINE))
-        rows.append(row)
+        command, variables = [program, "-noColor", "-class", f"Lavt.Tests.Cuda.{name}"], {"LAVT_TEST_GPU": "1"} | ({"LAVT_TEST_OPS": "Linear"} if run.smoke else {})
+        status, output = run.programs.run(command, run.left(), **variables)
+        rows.append(outcome(name, status, output))
         run.save()
+        if "words" in rows[-1] and run.left() > 20:  # with a wait behind every launch the log names the kernel that went wrong
+            run.programs.run([*command, "-stopOnFail"], min(20, run.left()), LAVT_CUDA_SYNC="1", **variables)
     bad = [row["class"] for row in rows if "words" in row]
     if bad:
         raise Failed(f"failures in {', '.join(bad)}")
+
+
+def outcome(name, status, output):
+    """The row of a class of tests: how many passed, and the first failures with their messages."""
+    totals = re.search(r"Total: (\d+), Errors: (\d+), Failed: (\d+), Skipped: (\d+)", output)
+    total, errors, failed, skipped = (int(n) for n in totals.groups()) if totals else (0, 1, 0, 0)
+    row = {"class": name, "passed": total - failed - skipped, "failed": failed + errors, "skipped": skipped}
+    if not totals:
+        row["words"] = f"did not finish (status {status}):\n{tail(output)}"
+    elif status != 0:
+        found = re.findall(r"^ *(?:Lavt\.Tests\.Cuda\.)?(.+) \[FAIL\]\n((?:.*\S.*\n){1,3})", output, re.MULTILINE)
+        row["words"] = "\n".join(f"{test}\n{message.rstrip()}" for test, message in found[:MOST_FAILURES])
+    return row
 
 
 def golden(run):

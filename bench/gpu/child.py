@@ -25,7 +25,7 @@ def kill(process):
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=5)
+        process.wait(5)
 
 
 class Programs:
@@ -52,9 +52,9 @@ class Programs:
         except subprocess.TimeoutExpired:
             status = None
         if status is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill(process)
         reader.join(5)
+        process.stdout.close()
         output = "".join(pieces)
         self.write(output + (f"stopped after {limit:.0f} s" if status is None else f"status {status}"))
         return status, output
@@ -87,7 +87,8 @@ class Child:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                          errors="replace", env=programs.environment | variables, cwd=programs.folder, start_new_session=True)
         threading.Thread(target=self._read_answers, daemon=True).start()
-        threading.Thread(target=lambda: self._words.extend(self._process.stderr), daemon=True).start()
+        self._listener = threading.Thread(target=lambda: self._words.extend(self._process.stderr), daemon=True)
+        self._listener.start()
         self.engine = self._answer("ready", limit)["ready"]
 
     def _read_answers(self):
@@ -101,11 +102,11 @@ class Child:
             try:
                 line = self._answers.get(timeout=max(0.1, end - time.monotonic()))
             except queue.Empty:
-                self.stop()
-                raise Failed(f"{self.name}: no answer to '{request}' within {limit:.0f} s\n{tail(''.join(self._words))}") from None
+                raise Failed(f"{self.name}: no answer to '{request}' within {limit:.0f} s\n{self.stop()}") from None
             if line is None:
-                self.stop()
-                raise Failed(f"{self.name} ended with status {self._process.poll()} at '{request}'\n{tail(''.join(self._words))}")
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(5)
+                raise Failed(f"{self.name} ended with status {self._process.returncode} at '{request}'\n{self.stop()}")
             if line.startswith("{"):  # libraries may have something to say on the same stream
                 return json.loads(line)
 
@@ -127,7 +128,11 @@ class Child:
         return answer
 
     def stop(self):
+        """Ends the program; returns its last words."""
         kill(self._process)
-        if self._words:
-            self._programs.write(f"{self.name} said:\n{tail(''.join(self._words))}")
+        self._listener.join(5)
+        words = tail("".join(self._words))
+        if words:
+            self._programs.write(f"{self.name} said:\n{words}")
             self._words.clear()
+        return words

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Lavt.Kernels.Cpu;
@@ -46,28 +47,31 @@ internal static unsafe class WinogradRounding
         return norm / RowNorm;
     }
 
-    /// <summary>Rounds columns: [count, panel width] to what they are to be multiplied by, [panel width], and pairs of int16, [count / 2, panel width, 2].</summary>
-    [SkipLocalsInit]
+    /// <summary>Rounds the columns of [<paramref name="count"/>, panel width]; see <see cref="WinogradWeights"/>.</summary>
+    /// <param name="columns">The numbers.</param>
+    /// <param name="count">Rows, an even number.</param>
+    /// <param name="scalesAndPairs">Receives by what the rounded numbers are to be multiplied, [panel width], and pairs of int16, [count / 2, panel width, 2].</param>
     public static void Columns(float* columns, int count, float* scalesAndPairs)
     {
-        float* inverse = stackalloc float[Width];
-        for (int column = 0; column < Width; column++)
+        int* pairs = (int*)(scalesAndPairs + Width);
+        for (int column = 0; column < Width; column += Vector<float>.Count)
         {
-            double squares = 0;
-            float largest = 0;
+            Vector<float> squares = default, largest = default;
             for (int i = 0; i < count; i++)
             {
-                float value = columns[(i * Width) + column];
-                squares += (double)value * value;
-                largest = MathF.Max(largest, MathF.Abs(value));
+                Vector<float> value = Vector.Load(columns + (i * Width) + column);
+                squares += value * value;
+                largest = Vector.Max(largest, Vector.Abs(value));
             }
-            float scale = MathF.Max(MathF.Max((float)Math.Sqrt(squares) / ColumnNorm, largest / short.MaxValue), SmallestNorm / ColumnNorm);
-            scalesAndPairs[column] = scale;
-            inverse[column] = 1 / scale;
+            Vector<float> scale = Vector.Max(Vector.SquareRoot(squares) / ColumnNorm, largest / short.MaxValue);
+            scale = Vector.Max(scale, new Vector<float>(SmallestNorm / ColumnNorm));
+            Vector.Store(scale, scalesAndPairs + column);
+            for (int i = 0; i < count; i += 2)
+            {
+                Vector<int> even = Vector.ConvertToInt32(Vector.Round(Vector.Load(columns + (i * Width) + column) / scale));
+                Vector<int> odd = Vector.ConvertToInt32(Vector.Round(Vector.Load(columns + ((i + 1) * Width) + column) / scale));
+                Vector.Store((odd << 16) | (even & new Vector<int>(ushort.MaxValue)), pairs + (i / 2 * Width) + column);
+            }
         }
-        short* pairs = (short*)(scalesAndPairs + Width);
-        for (int i = 0; i < count; i++)
-            for (int column = 0; column < Width; column++)
-                pairs[(((i / 2 * Width) + column) * 2) + (i % 2)] = (short)Math.Clamp(MathF.Round(columns[(i * Width) + column] * inverse[column]), short.MinValue, short.MaxValue);
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Lavt.Kernels.Cpu;
 using Lavt.Kernels.Cuda.Driver;
 using Lavt.Tensors;
@@ -21,26 +20,18 @@ public static unsafe class GemmHopper
     /// </summary>
     private const int RowsWorthPacking = 256;
 
-    private const int TileRows = 128, Threads = 384, RowBytes = 128, PackTile = 32, PackThreads = 256;
+    private const int TileRows = HopperKernels.TileRows, RowBytes = HopperKernels.RowBytes, PackTile = 32, PackThreads = 256;
 
-    // In the order of Operands, of s_columns, of Activation.
-    private static readonly int[] s_columns = [64, 128, 256];
-    private static readonly CudaKernel[] s_kernels = [.. Kernels()];
+    private static readonly HopperKernels s_rounded = new("GemmHopper.cu", "gemm_hopper", "-DPRODUCT_TYPE=bf16", "-DIS_ROUNDED=true");
+    private static readonly HopperKernels s_bf16 = new("GemmHopper.cu", "gemm_hopper", "-DPRODUCT_TYPE=bf16", "-DIS_ROUNDED=false");
+    private static readonly HopperKernels s_tf32 = new("GemmHopper.cu", "gemm_hopper", "-DPRODUCT_TYPE=float", "-DIS_ROUNDED=false");
     private static readonly CudaKernel s_pack = new("GemmPack.cu", "gemm_pack");
-
-    /// <summary>What a kernel multiplies.</summary>
-    private enum Operands
-    {
-        RoundedAndPacked,
-        BFloat16,
-        Tf32,
-    }
 
     /// <summary>Whether a device has the instructions.</summary>
     public static bool IsAvailable(CudaDevice device)
     {
         ArgumentNullException.ThrowIfNull(device);
-        return device.Capability == (9, 0);
+        return HopperKernels.RunOn(device);
     }
 
     /// <summary>The bytes that <see cref="Pack"/> writes for a right operand [k, n].</summary>
@@ -52,8 +43,7 @@ public static unsafe class GemmHopper
     /// <param name="k">Its rows.</param>
     /// <param name="n">Its columns.</param>
     /// <param name="packed"><see cref="PackedBytes"/> bytes of the device's memory, 16-byte aligned.</param>
-    public static void Pack(CudaStream stream, Matrix b, int k, int n, void* packed) =>
-        s_pack.Launch(stream, new Grid(RowOf(k) / PackTile, (n + PackTile - 1) / PackTile), PackThreads, 0, b.Data, (long)b.RowStride, (long)b.ColumnStride, k, n, packed);
+    public static void Pack(CudaStream stream, Matrix b, int k, int n, void* packed) => PackTaps(stream, b, 0, 1, k, RowOf(k), n, packed);
 
     /// <summary>C[m, n] = A[m, k] · Bᵀ[n, k]ᵀ of bfloat16 matrices, with sums and C in float32.</summary>
     /// <param name="stream">Where it runs; its device has the instructions.</param>
@@ -63,16 +53,17 @@ public static unsafe class GemmHopper
     /// <param name="a">[m, k] in bfloat16, 16-byte aligned.</param>
     /// <param name="b">[n, k] in bfloat16, 16-byte aligned.</param>
     /// <param name="c">[m, n].</param>
+    /// <exception cref="ArgumentException">The device or the sizes are not as above.</exception>
     public static void RunBf16(CudaStream stream, int m, int n, int k, void* a, void* b, float* c)
     {
         ArgumentNullException.ThrowIfNull(stream);
         Gemm.Product product = new() { C = c, CRow = n, M = m, N = n, K = k };
-        if (!IsAvailable(stream.Device) || k % 8 != 0 || !CanStore(product))
+        if (!IsAvailable(stream.Device) || Math.Min(m, Math.Min(n, k)) < 1 || k % 8 != 0 || !CanStore(product))
             throw new ArgumentException($"a bfloat16 product {m} x {n} x {k} on {stream.Device} needs compute capability 9.0, k a multiple of 8 and n even");
-        int columns = ColumnsOf(stream.Device, m, n), depth = RowBytes / sizeof(ushort);
+        int columns = HopperKernels.ColumnsOf(stream.Device, RowsOfTiles(m), n), depth = RowBytes / sizeof(ushort);
         TensorMap left = TensorMap.Of(a, DType.BF16, m, k, (long)k * sizeof(ushort), TileRows, depth);
         TensorMap right = TensorMap.Of(b, DType.BF16, n, k, (long)k * sizeof(ushort), columns, depth);
-        Launch(stream, Operands.BFloat16, columns, left, right, product);
+        Launch(s_bf16, stream, columns, left, right, product);
     }
 
     /// <summary>Runs a product if the device has the instructions and copies of tiles can take its operands.</summary>
@@ -83,7 +74,7 @@ public static unsafe class GemmHopper
     /// <returns>Whether it is done.</returns>
     internal static bool TryRun(CudaStream stream, in Gemm.Product product, ProductPrecision precision, void* packed)
     {
-        if (!IsAvailable(stream.Device) || product.M == 0 || product.N == 0 || product.K == 0 || !CanStore(product) || !CanCopy(product.A, product.ARow, product.AColumn)) return false;
+        if (!HopperKernels.RunOn(stream.Device) || product.M == 0 || product.N == 0 || product.K == 0 || !CanStore(product) || !CanCopy(product.A, product.ARow, product.AColumn)) return false;
         if (precision == ProductPrecision.Tf32 && CanCopy(product.B, product.BColumn, product.BRow)) return RunTf32(stream, product);
         if (precision != ProductPrecision.BFloat16) return false;
         if (packed is not null) return RunPacked(stream, product, packed);
@@ -93,66 +84,43 @@ public static unsafe class GemmHopper
         return RunPacked(stream, product, scratch.Address);
     }
 
-    private static bool RunPacked(CudaStream stream, in Gemm.Product product, void* packed)
-    {
-        int columns = ColumnsOf(stream.Device, product.M, product.N), row = RowOf(product.K);
-        TensorMap left = TensorMap.Of(product.A, DType.F32, product.M, product.K, product.ARow * sizeof(float), TileRows, RowBytes / sizeof(float));
-        TensorMap right = TensorMap.Of(packed, DType.BF16, product.N, row, (long)row * sizeof(ushort), columns, RowBytes / sizeof(ushort));
-        return Launch(stream, Operands.RoundedAndPacked, columns, left, right, product);
-    }
-
-    private static bool RunTf32(CudaStream stream, in Gemm.Product product)
-    {
-        int columns = ColumnsOf(stream.Device, product.M, product.N), depth = RowBytes / sizeof(float);
-        TensorMap left = TensorMap.Of(product.A, DType.F32, product.M, product.K, product.ARow * sizeof(float), TileRows, depth);
-        TensorMap right = TensorMap.Of(product.B, DType.F32, product.N, product.K, product.BColumn * sizeof(float), columns, depth);
-        return Launch(stream, Operands.Tf32, columns, left, right, product);
-    }
-
-    private static bool Launch(CudaStream stream, Operands operands, int columns, TensorMap left, TensorMap right, Gemm.Product product)
-    {
-        long tiles = Tiles(product.M, product.N, columns);
-        int kernel = ((int)operands * s_columns.Length + Array.IndexOf(s_columns, columns)) * Enum.GetValues<Activation>().Length + product.Activation;
-        s_kernels[kernel].Launch(stream, Math.Min(tiles, stream.Device.MultiprocessorCount), Threads, stream.Device.LargestSharedMemory, KernelArgument.ByValue(&left), KernelArgument.ByValue(&right), KernelArgument.ByValue(&product));
-        return true;
-    }
+    /// <summary>Packs a right operand of several taps, packed[n, taps, row] with row at least k and a multiple of 32; b is that of the first tap.</summary>
+    internal static void PackTaps(CudaStream stream, Matrix b, long tapStride, int taps, int k, int row, int n, void* packed) =>
+        s_pack.Launch(stream, new Grid(row / PackTile, (n + PackTile - 1) / PackTile, taps), PackThreads, 0, b.Data, (long)b.RowStride, (long)b.ColumnStride, tapStride, k, n, packed);
 
     /// <summary>Pairs of numbers of C are written at once.</summary>
-    private static bool CanStore(in Gemm.Product product)
+    internal static bool CanStore(in Gemm.Product product)
     {
         long places = (long)product.C | (long)product.Residual | (long)product.PreActivation;
         return places % (2 * sizeof(float)) == 0 && product.N % 2 == 0 && product.CRow % 2 == 0 && (product.Residual is null || product.ResidualRow % 2 == 0);
     }
 
+    private static bool RunPacked(CudaStream stream, in Gemm.Product product, void* packed)
+    {
+        int columns = HopperKernels.ColumnsOf(stream.Device, RowsOfTiles(product.M), product.N), row = RowOf(product.K);
+        TensorMap left = TensorMap.Of(product.A, DType.F32, product.M, product.K, product.ARow * sizeof(float), TileRows, RowBytes / sizeof(float));
+        TensorMap right = TensorMap.Of(packed, DType.BF16, product.N, row, (long)row * sizeof(ushort), columns, RowBytes / sizeof(ushort));
+        return Launch(s_rounded, stream, columns, left, right, product);
+    }
+
+    private static bool RunTf32(CudaStream stream, in Gemm.Product product)
+    {
+        int columns = HopperKernels.ColumnsOf(stream.Device, RowsOfTiles(product.M), product.N), depth = RowBytes / sizeof(float);
+        TensorMap left = TensorMap.Of(product.A, DType.F32, product.M, product.K, product.ARow * sizeof(float), TileRows, depth);
+        TensorMap right = TensorMap.Of(product.B, DType.F32, product.N, product.K, product.BColumn * sizeof(float), columns, depth);
+        return Launch(s_tf32, stream, columns, left, right, product);
+    }
+
+    private static bool Launch(HopperKernels kernels, CudaStream stream, int columns, TensorMap left, TensorMap right, Gemm.Product product)
+    {
+        kernels.Launch(stream, columns, product.Activation, RowsOfTiles(product.M), product.N, KernelArgument.ByValue(&left), KernelArgument.ByValue(&right), KernelArgument.ByValue(&product));
+        return true;
+    }
+
     /// <summary>Whether rows of float32 numbers can be copied as tiles.</summary>
     private static bool CanCopy(float* data, long row, long column) => column == 1 && (long)data % 16 == 0 && row * sizeof(float) % 16 == 0;
 
-    /// <summary>
-    /// The columns of a tile: those with which the slowest multiprocessor has least to do, of which 64 columns' worth per tile
-    /// stand for its left operand and its end.
-    /// </summary>
-    private static int ColumnsOf(CudaDevice device, int m, int n)
-    {
-        int processors = device.MultiprocessorCount;
-        return s_columns.MinBy(columns => (Tiles(m, n, columns) + processors - 1) / processors * (columns + 64));
-    }
-
-    private static long Tiles(int m, int n, int columns) => (long)((m + TileRows - 1) / TileRows) * ((n + columns - 1) / columns);
+    private static int RowsOfTiles(int m) => (m + TileRows - 1) / TileRows;
 
     private static int RowOf(int k) => (k + PackTile - 1) / PackTile * PackTile;
-
-    private static IEnumerable<CudaKernel> Kernels()
-    {
-        foreach (Operands operands in Enum.GetValues<Operands>())
-        {
-            foreach (int columns in s_columns)
-            {
-                foreach (Activation activation in Enum.GetValues<Activation>())
-                {
-                    string type = operands == Operands.Tf32 ? "float" : "bf16", rounded = operands == Operands.RoundedAndPacked ? "true" : "false";
-                    yield return new CudaKernel("GemmHopper.cu", "gemm_hopper", $"-DPRODUCT_TYPE={type}", string.Create(CultureInfo.InvariantCulture, $"-DTILE_COLUMNS={columns}"), $"-DIS_ROUNDED={rounded}", $"-DFINAL_ACTIVATION={activation}");
-                }
-            }
-        }
-    }
 }

@@ -2,6 +2,7 @@
 // two warp groups multiply them (wgmma), each 64 of the block's 128 rows. Blocks stay and take tile after tile, so that
 // stages of the next tile arrive while sums of the last are finished and stored.
 #pragma once
+#include "Gemm.cuh"
 #include "PtxHopper.cuh"
 
 #define TILE_ROWS 128
@@ -143,5 +144,60 @@ template <class T, int COLUMNS, bool ROUNDED> DEVICE void multiplyTile(const Rin
     {
         waitForProducts<0>();
         if (isSpeaker) arrive(&ring.empty[ended]);
+    }
+}
+
+// Finishes two neighbouring elements of C, which both lie within.
+template <int ACTIVATION> DEVICE void finishPair(const Product& p, i64 i, int j, float2 sum)
+{
+    if (p.bias) sum = make_float2(sum.x + p.bias[j], sum.y + p.bias[j + 1]);
+    if (p.preActivation) *(float2*)(p.preActivation + i * p.cRow + j) = sum;
+    sum = make_float2(activate<ACTIVATION>(sum.x), activate<ACTIVATION>(sum.y));
+    float2* c = (float2*)(p.c + i * p.cRow + j);
+    if (p.residual)
+    {
+        float2 residual = *(const float2*)(p.residual + i * p.residualRow + j);
+        sum = make_float2(sum.x + residual.x, sum.y + residual.y);
+    }
+    if (p.accumulate) sum = make_float2(c->x + sum.x, c->y + sum.y);
+    *c = sum;
+}
+
+// The work of a block of HOPPER_THREADS threads: tiles blockIdx.x, blockIdx.x + gridDim.x and so on. copy(tile, left part, right part, step, barrier)
+// starts the copies of a step; rowOf(tile, row of the tile) is the row of C, or -1; columnOf(tile) the tile's first column.
+template <class T, int COLUMNS, bool ROUNDED, int ACTIVATION, class Copy, class RowOf, class ColumnOf>
+DEVICE void multiplyAll(const Product& p, int tiles, int steps, const Copy& copy, const RowOf& rowOf, const ColumnOf& columnOf)
+{
+    using S = Stage<T, COLUMNS, ROUNDED>;
+    extern __shared__ __align__(1024) u8 shared[];
+    Ring<S> ring(shared);
+    ring.prepare();
+    Place<S::COUNT> at;
+    if (threadIdx.x < GROUP_THREADS)
+    {
+        giveRegistersUpTo<COPYING_REGISTERS>();
+        if (threadIdx.x != 0) return;
+        for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x)
+            fill(ring, at, steps, [&](u8* left, u8* right, int step, u64* barrier) { copy(tile, left, right, step, barrier); });
+    }
+    else
+    {
+        takeRegistersUpTo<MULTIPLYING_REGISTERS>();
+        int group = threadIdx.x / GROUP_THREADS - 1, lane = threadIdx.x & 31, row = group * GROUP_ROWS + (threadIdx.x >> 5 & 3) * 16 + (lane >> 2);
+        float sums[COLUMNS / 2];
+        for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x)
+        {
+            multiplyTile<T, COLUMNS, ROUNDED>(ring, at, steps, group, sums);
+            int column = columnOf(tile) + (lane & 3) * 2;
+            #pragma unroll
+            for (int half = 0; half < 2; half++)
+            {
+                i64 i = rowOf(tile, row + half * 8);
+                if (i < 0) continue;
+                #pragma unroll
+                for (int j = 0; j < COLUMNS / 8; j++)
+                    if (column + j * 8 < p.n) finishPair<ACTIVATION>(p, i, column + j * 8, make_float2(sums[j * 4 + half * 2], sums[j * 4 + half * 2 + 1]));
+            }
+        }
     }
 }

@@ -1,5 +1,5 @@
-// The right operand of products on Hopper GPUs, from float32 of any strides: bfloat16, row by row of B^T, each row filled up to
-// a multiple of 32 with zeros, the depth in the order in which roundFragments (GemmHopper.cuh) reads the left operand.
+// The right operand of products on Hopper GPUs, from float32 of any strides: bfloat16, row by row of B^T, each row filled up with zeros,
+// the depth in the order in which roundFragments (GemmHopper.cuh) reads the left operand.
 #include "Common.cuh"
 
 #define TILE 32
@@ -12,20 +12,21 @@ DEVICE int columnAt(int place)
     return (slot & 7) / 2 * 8 + (place >> 4) * 4 + e;
 }
 
-// element (depth i, column j) of B lies at i row + j column; a block makes 32 x 32 numbers of packed[columns][(depth + 31) / 32 * 32].
-extern "C" __global__ void __launch_bounds__(TILE * ROWS) gemm_pack(const float* __restrict__ b, i64 bRow, i64 bColumn, int depth, int columns, bf16* packed)
+// Element (depth i, column j) of tap t lies at i row + j column + t tap; a block makes 32 x 32 numbers of packed[columns][taps][32 gridDim.x].
+extern "C" __global__ void __launch_bounds__(TILE * ROWS) gemm_pack(const float* __restrict__ b, i64 bRow, i64 bColumn, i64 bTap, int depth, int columns, bf16* packed)
 {
     __shared__ float tile[TILE][TILE + 1];
     int firstDepth = blockIdx.x * TILE, firstColumn = blockIdx.y * TILE, lane = threadIdx.x % TILE;
-    bool isAlongDepth = bRow == 1;
+    bool isAlongDepth = bRow < bColumn;
+    b += blockIdx.z * bTap;
     for (int i = threadIdx.x / TILE; i < TILE; i += ROWS)
     {
-        // Neighbouring threads read neighbouring numbers, along whichever axis they lie.
+        // Neighbouring threads read neighbouring numbers, or those that lie nearest.
         int d = isAlongDepth ? lane : i, c = isAlongDepth ? i : lane;
         bool isInside = firstDepth + d < depth && firstColumn + c < columns;
         tile[c][d] = isInside ? b[(firstDepth + d) * bRow + (firstColumn + c) * bColumn] : 0.f;
     }
     __syncthreads();
     for (int c = threadIdx.x / TILE; c < TILE && firstColumn + c < columns; c += ROWS)
-        packed[(i64)(firstColumn + c) * gridDim.x * TILE + firstDepth + lane] = toBf16(tile[c][columnAt(lane)]);
+        packed[((i64)(firstColumn + c) * gridDim.z + blockIdx.z) * gridDim.x * TILE + firstDepth + lane] = toBf16(tile[c][columnAt(lane)]);
 }

@@ -49,6 +49,13 @@ DEVICE void copyTile(void* shared, const TensorMap& map, int column, int row, u6
                  :: "r"(sharedAddress(shared)), "l"(&map), "r"(sharedAddress(barrier)), "r"(column), "r"(row) : "memory");
 }
 
+// The same of channels-last maps: channel, column, row, frame and map where the box begins.
+DEVICE void copyTile(void* shared, const TensorMap& map, int channel, int x, int y, int frame, int number, u64* barrier)
+{
+    asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2];"
+                 :: "r"(sharedAddress(shared)), "l"(&map), "r"(sharedAddress(barrier)), "r"(channel), "r"(x), "r"(y), "r"(frame), "r"(number) : "memory");
+}
+
 // ---- products of a warp group: sums[64 x 2 COUNT] += a b^T; asynchronous, like a copy ----
 
 // Before the first product, and after the threads touched sums or fragments.

@@ -79,7 +79,7 @@ public sealed record MachineOptions
 
     /// <summary>The options for a training: with <c>--use_amp</c> a GPU computes products in bfloat16, unless a precision was given.</summary>
     /// <param name="mixedPrecision">Whether <c>--use_amp</c> was given.</param>
-    /// <exception cref="OptionException">The CPU is to train in another type than float32, or several GPUs are to train together.</exception>
+    /// <exception cref="OptionException">The CPU is to train in another type than float32.</exception>
     public MachineOptions ForTraining(bool mixedPrecision)
     {
         if (!Device.IsCuda)
@@ -88,8 +88,6 @@ public sealed record MachineOptions
                 ? this
                 : throw new OptionException("--precision", "training on the CPU computes in fp32 alone; leave the flag out (a trained model can be evaluated with --precision bf16)");
         }
-        if (Devices.Count > 1)
-            throw new OptionException("--device", "a training takes one GPU so far; name one of them");
         return mixedPrecision && Precision == Precision.Float32 ? this with { Precision = Precision.BFloat16 } : this;
     }
 

@@ -173,6 +173,12 @@ DEVICE void copyTile(void* shared, const TensorMap& map, int column, int row, u6
     emulator::startTileCopy({map, (char*)shared, {column, row, 0, 0, 0}, barrier});
 }
 
+DEVICE void copyTile(void* shared, const TensorMap& map, int channel, int x, int y, int frame, int number, u64* barrier)
+{
+    if (map.rank != 5) emulator::fail("TMA: the tensor map has not the instruction's 5 axes");
+    emulator::startTileCopy({map, (char*)shared, {channel, x, y, frame, number}, barrier});
+}
+
 DEVICE void fenceProducts() { emulator::fenceGroupProducts(); }
 
 DEVICE void commitProducts() { emulator::commitGroupProducts(); }

@@ -19,6 +19,7 @@ internal static unsafe class Gpu
     private static readonly Lazy<CudaDevice> s_device = new(Open);
     private static delegate* unmanaged<int, void> s_setOrder;
     private static delegate* unmanaged<int, void> s_setEager;
+    private static delegate* unmanaged<int, nint, void> s_setMemory;
 
     /// <summary>The orders in which the emulator runs the threads of a block: forward, backward, shuffled, warp by warp from either end.</summary>
     public static IEnumerable<int> Orders => IsEmulated ? Enumerable.Range(0, 5) : [0];
@@ -61,6 +62,9 @@ internal static unsafe class Gpu
         if (IsEmulated) s_setOrder(order);
     }
 
+    /// <summary>Sets the memory of an emulated GPU.</summary>
+    public static void SetMemory(CudaDevice device, long bytes) => s_setMemory(device.Device.Index, (nint)bytes);
+
     /// <summary>A tensor on the device with the values given.</summary>
     public static Tensor From<T>(T[] values, Shape shape)
         where T : unmanaged => Tensor.From(values, shape).CopyTo(Device.Device);
@@ -71,8 +75,10 @@ internal static unsafe class Gpu
         string folder = EmulatorBuild.Run(), library = Path.Combine(folder, "libcuda_emulator.so");
         Environment.SetEnvironmentVariable("LAVT_CUDA_LIB", library);
         Environment.SetEnvironmentVariable("LAVT_NVRTC_LIB", library);
+        Environment.SetEnvironmentVariable("LAVT_NCCL_LIB", library);
         Environment.SetEnvironmentVariable("LAVT_KERNEL_CACHE", Path.Combine(folder, "kernels"));
         nint handle = NativeLibrary.Load(library);
+        s_setMemory = (delegate* unmanaged<int, nint, void>)NativeLibrary.GetExport(handle, "emulatorSetMemory");
         s_setOrder = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetOrder");
         s_setEager = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetEager");
         ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetDevices"))(Emulated);

@@ -6,7 +6,7 @@ public static class PlantedHopperFaults
     private const string Tests = nameof(GemmHopperTests);
 
     /// <summary>All of them; those of a file together.</summary>
-    public static IEnumerable<Fault> All => [.. MainLoop(), .. Kernel(), .. Packing()];
+    public static IEnumerable<Fault> All => [.. MainLoop(), .. Tiles(), .. Packing(), .. Convolutions()];
 
     private static IEnumerable<Fault> MainLoop() =>
     [
@@ -37,21 +37,39 @@ public static class PlantedHopperFaults
         new("GemmHopper.cuh", "every product begins anew", "!isFirst || i > 0", "i > 0", Tests),
     ];
 
-    private static IEnumerable<Fault> Kernel() =>
+    private static IEnumerable<Fault> Tiles() =>
     [
-        new("GemmHopper.cu", "elements beyond C are written", "    if (i >= p.m || j >= p.n) return;\n", "", Tests),
-        new("GemmHopper.cu", "every warp of the first group copies", "if (threadIdx.x != 0) return;", "if (threadIdx.x & 31) return;", Tests),
-        new("GemmHopper.cu", "boxes are a column off", "step * S::DEPTH + i * S::BOX, row", "step * S::DEPTH + i * S::BOX + 1, row", Tests),
+        new("GemmHopper.cuh", "columns beyond C are written", "if (column + j * 8 < p.n) finishPair", "finishPair", Tests),
+        new("GemmHopper.cuh", "every warp of the first group copies", "if (threadIdx.x != 0) return;", "if (threadIdx.x & 31) return;", Tests),
+        new("GemmHopper.cuh", "the second half's rows are the first's", "rowOf(tile, row + half * 8)", "rowOf(tile, row)", Tests),
+        new("GemmHopper.cuh", "both of a pair take one bias", "p.bias[j + 1]", "p.bias[j]", Tests),
+        new("GemmHopper.cuh", "the activation is left out", "activate<ACTIVATION>(sum.y)", "sum.y", Tests),
+        new("GemmHopper.cuh", "old values are lost", "if (p.accumulate) sum", "if (false) sum", Tests),
+        new("GemmHopper.cu", "rows beyond C are written", "return i < p.m ? i : -1;", "return i;", Tests),
+        new("GemmHopper.cu", "boxes are a column off", "step * S::DEPTH + i * S::BOX, ", "step * S::DEPTH + i * S::BOX + 1, ", Tests),
         new("GemmHopper.cu", "boxes lie one above the other", "copyTile(left + i * S::BOX_BYTES", "copyTile(left", Tests),
-        new("GemmHopper.cu", "a tile of B is a row off", "copyTile(right, b, step * S::DEPTH, column", "copyTile(right, b, step * S::DEPTH, column + 1", Tests),
+        new("GemmHopper.cu", "a tile of B is a row off", "tiles.column(tile), barrier", "tiles.column(tile) + 1, barrier", Tests),
         new("GemmHopper.cu", "the right tile lies on the left one", "copyTile(right, b", "copyTile(left, b", Tests),
-        new("GemmHopper.cu", "tiles of the last rows are left out", "min(ROWS_TOGETHER, rows - first)", "ROWS_TOGETHER", Tests),
+        new("GemmHopper.cu", "tiles of the last rows are left out", "min(ROWS_TOGETHER, rows - first(tile))", "ROWS_TOGETHER", Tests),
         new("GemmHopper.cu", "the last depth is left out", "(p.k + S::DEPTH - 1) / S::DEPTH", "p.k / S::DEPTH", Tests),
-        new("GemmHopper.cu", "both of a pair take one bias", "p.bias[j + 1]", "p.bias[j]", Tests),
-        new("GemmHopper.cu", "the second half's rows are the first's", "row + myRow + half * 8", "row + myRow", Tests),
-        new("GemmHopper.cu", "the activation is left out", "activate<FINAL_ACTIVATION>(sum.y)", "sum.y", Tests),
-        new("GemmHopper.cu", "old values are lost", "if (p.accumulate) sum", "if (false) sum", Tests),
     ];
+
+    private static IEnumerable<Fault> Convolutions()
+    {
+        const string Convolutions = nameof(ConvolutionHopperTests);
+        return
+        [
+            new("ConvolutionHopper.cu", "a tap too far to the left", "tap % shape.kernelWidth - shape.kernelWidth / 2", "tap % shape.kernelWidth - shape.kernelWidth", Convolutions),
+            new("ConvolutionHopper.cu", "rows and columns of the kernel exchanged", "box.y + tap / shape.kernelWidth % shape.kernelHeight", "box.y + tap % shape.kernelHeight", Convolutions),
+            new("ConvolutionHopper.cu", "taps read their own frame", "tap / (shape.kernelWidth * shape.kernelHeight) - shape.kernelFrames / 2", "0", Convolutions),
+            new("ConvolutionHopper.cu", "all maps are the first", "frame, box.map, barrier", "frame, 0, barrier", Convolutions),
+            new("ConvolutionHopper.cu", "the channels of the first stage for all", "channel + i * S::BOX", "i * S::BOX", Convolutions),
+            new("ConvolutionHopper.cu", "pixels beyond the frame are written", "i < shape.height && j < shape.width ?", "j < shape.width ?", Convolutions),
+            new("ConvolutionHopper.cu", "boxes row by row of the wrong width", "row % shape.boxWidth", "row % shape.boxHeight", Convolutions),
+            new("ConvolutionHopper.cu", "the last boxes of a frame are left out", "(shape.height + shape.boxHeight - 1) / shape.boxHeight;\n        column", "shape.height / shape.boxHeight;\n        column", Convolutions),
+            new("GemmPack.cu", "all taps are the first", "    b += blockIdx.z * bTap;\n", "", Convolutions),
+        ];
+    }
 
     private static IEnumerable<Fault> Packing() =>
     [

@@ -23,6 +23,7 @@ public partial class PtxLintTests
         @"mbarrier\.arrive\.release\.cta\.shared::cta\.b64 _, \[r\]", @"mbarrier\.arrive\.expect_tx\.release\.cta\.shared::cta\.b64 _, \[r\], r",
         @"\{ \.reg \.pred p", @"(WAIT: )?mbarrier\.try_wait\.parity\.shared::cta\.b64 p, \[r\], r", @"@p bra DONE", @"bra WAIT", @"DONE: \}",
         @"cp\.async\.bulk\.tensor\.2d\.shared::cluster\.global\.tile\.mbarrier::complete_tx::bytes \[r\], \[l, \{r, r\}\], \[r\]",
+        @"cp\.async\.bulk\.tensor\.5d\.shared::cluster\.global\.tile\.mbarrier::complete_tx::bytes \[r\], \[l, \{r, r, r, r, r\}\], \[r\]",
         @"wgmma\.(fence|commit_group)\.sync\.aligned", @"wgmma\.wait_group\.sync\.aligned n",
         @"setmaxnreg\.(dec|inc)\.sync\.aligned\.u32 n", @"setp\.ne\.b32 p, r, 0", @"\}",
         .. new[] { 64, 128, 256 }.SelectMany(GroupProducts),

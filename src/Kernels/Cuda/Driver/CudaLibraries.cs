@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Lavt.Kernels.Cuda.Driver;
@@ -29,6 +30,22 @@ public static class CudaLibraries
     /// <summary>The file of NVRTC, opened if it is not yet.</summary>
     /// <exception cref="DllNotFoundException">There is none; the message says where it was looked for.</exception>
     public static string CompilerFile => Open(Compiler).File;
+
+    /// <summary>The version of NVRTC, such as 13.0.</summary>
+    /// <exception cref="DllNotFoundException">There is none; the message says where it was looked for.</exception>
+    public static string CompilerVersion
+    {
+        get
+        {
+            _ = CompilerFile;
+            int result = NvrtcApi.Version(out int major, out int minor);
+            if (result != 0) throw new CudaException($"nvrtcVersion of {CompilerFile}: error {result}");
+            return string.Create(CultureInfo.InvariantCulture, $"{major}.{minor}");
+        }
+    }
+
+    /// <summary>The folder in which compiled kernels are kept.</summary>
+    public static string KernelFolder => CubinCache.Folder;
 
     /// <summary>The file of NCCL, opened if it is not yet.</summary>
     /// <exception cref="DllNotFoundException">There is none; the message says where it was looked for.</exception>
