@@ -15,7 +15,7 @@ public static class GoldenRunner
     /// <param name="include">Which files to check, by path relative to the folder; null: all.</param>
     /// <param name="progress">Told of each file after it was checked.</param>
     /// <param name="products">The type of products in linear layers; with another one than F32 only the masks of whole models are checked.</param>
-    /// <param name="device">Where modules, losses and whole models compute.</param>
+    /// <param name="device">Where modules, losses, optimizers and whole models compute.</param>
     /// <exception cref="DirectoryNotFoundException">There is nothing at <paramref name="folder"/>.</exception>
     public static void Run(string folder, GoldenReport report, Func<string, bool>? include = null, Action<string>? progress = null, DType products = DType.F32, Device device = default)
     {
@@ -64,7 +64,7 @@ public static class GoldenRunner
     {
         using GoldenFile file = new(path);
         if (folder == "full" || file.Has("command")) FullModelChecks.Run(file, report, device);
-        else if (folder == "training") TrainingChecks.Run(file, report);
+        else if (folder == "training") TrainingChecks.Run(file, report, device);
         else if (file.Has("module")) ModuleChecks.Run(file, report, device);
         else throw new WeightFileException(path, "is no golden file: its metadata names neither a module nor a command");
     }

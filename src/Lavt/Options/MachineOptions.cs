@@ -1,5 +1,6 @@
 using Lavt.Kernels.Cpu;
 using Lavt.Kernels.Cuda;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Nn;
 using Lavt.Tensors;
 
@@ -8,6 +9,9 @@ namespace Lavt.Options;
 /// <summary>What the work runs on.</summary>
 public sealed record MachineOptions
 {
+    /// <summary>The first compute capability with products of bfloat16.</summary>
+    private const int FirstWithBFloat16 = 8;
+
     /// <summary><c>--device</c>: where to compute, as <see cref="ParseDevices"/> reads it; several devices share every batch.</summary>
     public string DeviceNames { get; init; } = "cpu";
 
@@ -63,7 +67,7 @@ public sealed record MachineOptions
         return devices;
     }
 
-    /// <summary>The options for a training: with <c>--use_amp</c> a GPU computes products in bfloat16, unless a precision was given.</summary>
+    /// <summary>The options for a training: with <c>--use_amp</c> a GPU computes products in bfloat16, or in float16 where it has none, unless a precision was given.</summary>
     /// <param name="mixedPrecision">Whether <c>--use_amp</c> was given.</param>
     /// <exception cref="OptionException">The CPU is to train in another type than float32, or several GPUs are to train together.</exception>
     public MachineOptions ForTraining(bool mixedPrecision)
@@ -76,7 +80,8 @@ public sealed record MachineOptions
         }
         if (Devices.Count > 1)
             throw new OptionException("--device", "a training takes one GPU so far; name one of them");
-        return mixedPrecision && Precision == Precision.Float32 ? this with { Precision = Precision.BFloat16 } : this;
+        if (!mixedPrecision || Precision != Precision.Float32) return this;
+        return this with { Precision = CudaDevice.Of(Device).Capability.Major >= FirstWithBFloat16 ? Precision.BFloat16 : Precision.Float16 };
     }
 
     /// <summary>Moves a model to where these options say, and chooses its products there.</summary>

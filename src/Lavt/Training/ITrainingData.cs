@@ -39,9 +39,12 @@ internal interface ITrainingData
 /// <param name="AnnotatedRows">The rows of the logits that the masks belong to [N] (I64); null if there is one for each.</param>
 internal sealed record TrainingTensors(Tensor Pictures, Tensor TokenIds, Tensor TokenMask, Tensor Masks, Tensor? AnnotatedRows = null)
 {
-    /// <summary>The same on a device.</summary>
-    public TrainingTensors To(Device device) => new(
-        Ops.To(Pictures, device), Ops.To(TokenIds, device), Ops.To(TokenMask, device), Ops.To(Masks, device), AnnotatedRows is { } rows ? Ops.To(rows, device) : null);
+    /// <summary>The same on a GPU.</summary>
+    public TrainingTensors To(HostUpload upload)
+    {
+        Tensor[] there = upload.Copy(AnnotatedRows is null ? [Pictures, TokenIds, TokenMask, Masks] : [Pictures, TokenIds, TokenMask, Masks, AnnotatedRows]);
+        return new TrainingTensors(there[0], there[1], there[2], there[3], AnnotatedRows is null ? null : there[4]);
+    }
 }
 
 /// <summary>How a model did on the validation split. All scores are in per cent.</summary>

@@ -18,8 +18,10 @@ namespace Lavt.Training;
 internal sealed record LaunchedStep(StepRecord Record, StepLoss Loss, int InEpoch, long Started);
 
 /// <summary>Makes the steps of a run: takes the batches of a step to the device, computes gradients, changes the weights.</summary>
-internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel)
+internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel) : IDisposable
 {
+    private readonly HostUpload? _upload = model.Device.IsCuda ? new HostUpload(model.Device) : null;
+
     /// <summary>Makes a step; what it reads of a GPU it does not wait for.</summary>
     /// <param name="batches">The batches of the epoch.</param>
     /// <param name="position">Where the run stands before the step.</param>
@@ -47,6 +49,9 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
         return new LaunchedStep(record, loss, position.Batch / training.Accumulate + 1, started);
     }
 
+    /// <inheritdoc/>
+    public void Dispose() => _upload?.Dispose();
+
     /// <summary>The next part of a step. What one device cannot read stops all, with the same message.</summary>
     private Func<TrainingTensors> Next(IEnumerator<Func<TrainingTensors>> batches)
     {
@@ -69,7 +74,7 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
     {
         // While the masks are on the host, so that nothing waits for a GPU.
         double weight = SegmentationLoss.Weight(training, batch.Masks);
-        batch = batch.To(model.Device);
+        if (_upload is not null) batch = batch.To(_upload);
         Tensor logits = model.Forward(batch.Pictures, model.TextEncoder.Forward(batch.TokenIds, batch.TokenMask), batch.TokenMask);
         if (batch.AnnotatedRows is { } rows) logits = Ops.Gather(logits, rows);
         return new WeightedLoss(SegmentationLoss.Compute(training, logits, batch.Masks), weight);
