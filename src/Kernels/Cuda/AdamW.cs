@@ -9,42 +9,50 @@ namespace Lavt.Kernels.Cuda;
 /// </summary>
 public sealed unsafe class AdamW
 {
-    private const int Threads = 256, MostParts = 48, MostBlocks = 256, ElementsPerThread = 8;
+    private const int Threads = 256, MostParts = 48, PrepareThreads = 64, MostBlocks = 256, ElementsPerThread = 8;
+    private const int FactorBytes = 4 * sizeof(float) + sizeof(int);
     private const string File = "AdamW.cu";
 
+    private static readonly CudaKernel s_setRates = new(File, "adamw_set_rates");
+    private static readonly CudaKernel s_prepare = new(File, "adamw_prepare");
     private static readonly CudaKernel s_step = new(File, "adamw_step");
     private static readonly CudaKernel s_squares = new(File, "squares_of_parts");
     private static readonly CudaKernel s_addToTotal = new(File, "add_to_total");
 
     private readonly CudaStream _stream;
-    private readonly (double Beta1, double Beta2) _betas;
-    private readonly Factors _factors;
+    private readonly Constants _constants;
+    private readonly double* _rates, _lossScale;
     private Parts _parts;
     private int _count;
+
+    /// <summary>The number of doubles that <see cref="SetRates"/> sets.</summary>
+    public const int RateCount = 2;
 
     /// <summary>A step with nothing added yet.</summary>
     /// <param name="stream">Where it runs.</param>
     /// <param name="beta1">β₁.</param>
     /// <param name="beta2">β₂.</param>
     /// <param name="eps">Added to the denominator.</param>
-    /// <param name="gradientScale">Multiplies the gradients.</param>
-    public AdamW(CudaStream stream, double beta1, double beta2, double eps, double gradientScale)
+    /// <param name="rates">What <see cref="SetRates"/> has set.</param>
+    /// <param name="lossScale">The state of a <see cref="LossScaler"/>: gradients are divided by its scale, and a step whose gradients are not finite changes nothing. Null without.</param>
+    public AdamW(CudaStream stream, double beta1, double beta2, double eps, double* rates, double* lossScale)
     {
         _stream = stream;
-        _betas = (beta1, beta2);
-        _factors = new Factors
-        {
-            GradientScale = (float)gradientScale,
-            Beta1 = (float)beta1,
-            OneMinusBeta1 = (float)(1 - beta1),
-            Beta2 = (float)beta2,
-            OneMinusBeta2 = (float)(1 - beta2),
-            Epsilon = (float)eps,
-        };
+        _rates = rates;
+        _lossScale = lossScale;
+        _constants = new Constants { Beta1 = beta1, Beta2 = beta2, Epsilon = (float)eps };
     }
 
-    /// <summary>Adds a parameter; arguments as those of <see cref="Cpu.AdamW.Step"/>.</summary>
-    public void Add(float* parameter, float* gradient, float* first, float* second, float* largestSecond, long n, double learningRate, double weightDecay, long step)
+    /// <summary>Sets what changes from step to step, in memory of the GPU.</summary>
+    /// <param name="stream">Where it runs.</param>
+    /// <param name="learningRate">The learning rate.</param>
+    /// <param name="gradientScale">Multiplies the gradients.</param>
+    /// <param name="rates"><see cref="RateCount"/> numbers.</param>
+    public static void SetRates(CudaStream stream, double learningRate, double gradientScale, double* rates) =>
+        s_setRates.Launch(stream, 1, 32, 0, KernelArgument.ByValue(&learningRate), KernelArgument.ByValue(&gradientScale), rates);
+
+    /// <summary>Adds a parameter; arguments as those of <see cref="Cpu.AdamW.Step"/>, but that the number of steps is counted here.</summary>
+    public void Add(float* parameter, float* gradient, float* first, float* second, float* largestSecond, long n, double weightDecay, long* steps)
     {
         if (_count == MostParts) Flush();
         _parts[_count++] = new Part
@@ -54,29 +62,32 @@ public sealed unsafe class AdamW
             First = first,
             Second = second,
             LargestSecond = largestSecond,
+            Steps = steps,
             Count = n,
-            Decay = (float)(1 - learningRate * weightDecay),
-            StepSize = (float)(learningRate / (1 - Math.Pow(_betas.Beta1, step))),
-            SecondCorrection = (float)Math.Sqrt(1 - Math.Pow(_betas.Beta2, step)),
+            WeightDecay = weightDecay,
         };
     }
 
     /// <summary>Changes the parameters that were added since the last call.</summary>
     public void Flush()
     {
-        Factors factors = _factors;
+        Constants constants = _constants;
+        using CudaScratch factors = new(_stream, MostParts * FactorBytes);
         fixed (Parts* parts = &_parts)
-            s_step.Launch(_stream, Blocks(_parts, _count), Threads, 0, KernelArgument.ByValue(parts), KernelArgument.ByValue(&factors));
+        {
+            s_prepare.Launch(_stream, _count == 0 ? 0 : 1, PrepareThreads, 0, KernelArgument.ByValue(parts), _count, KernelArgument.ByValue(&constants), _rates, _lossScale, factors.Address);
+            s_step.Launch(_stream, Blocks(_parts, _count), Threads, 0, KernelArgument.ByValue(parts), KernelArgument.ByValue(&constants), factors.Address);
+        }
         _count = 0;
     }
 
-    /// <summary>The sum of the squares of many arrays; waits for the GPU.</summary>
+    /// <summary>The sum of the squares of many arrays.</summary>
     /// <param name="stream">Where it runs.</param>
     /// <param name="arrays">Arrays of float32 numbers on the stream's device and their lengths.</param>
-    public static double SumOfSquares(CudaStream stream, IReadOnlyList<(nint Address, long Count)> arrays)
+    /// <param name="total">Receives the sum, on the device.</param>
+    public static void SumOfSquares(CudaStream stream, IReadOnlyList<(nint Address, long Count)> arrays, double* total)
     {
-        using CudaScratch scratch = new(stream, (1 + (long)MostParts * MostBlocks) * sizeof(double));
-        double* total = (double*)scratch.Address;
+        using CudaScratch partials = new(stream, (long)MostParts * MostBlocks * sizeof(double));
         stream.Device.Memory.Clear((nint)total, sizeof(double));
         for (int first = 0; first < arrays.Count; first += MostParts)
         {
@@ -84,12 +95,9 @@ public sealed unsafe class AdamW
             int count = Math.Min(MostParts, arrays.Count - first);
             for (int i = 0; i < count; i++) parts[i] = new Part { Gradient = (float*)arrays[first + i].Address, Count = arrays[first + i].Count };
             Grid grid = Blocks(parts, count);
-            s_squares.Launch(stream, grid, Threads, 0, KernelArgument.ByValue(&parts), total + 1);
-            s_addToTotal.Launch(stream, grid.X == 0 ? 0 : 1, Threads, 0, total + 1, (int)grid.X * grid.Y, total);
+            s_squares.Launch(stream, grid, Threads, 0, KernelArgument.ByValue(&parts), partials.Address);
+            s_addToTotal.Launch(stream, grid.X == 0 ? 0 : 1, Threads, 0, partials.Address, (int)grid.X * grid.Y, total);
         }
-        double sum;
-        stream.Device.Memory.CopyToHost((nint)(&sum), (nint)total, sizeof(double));
-        return sum;
     }
 
     private static Grid Blocks(in Parts parts, int count)
@@ -103,8 +111,9 @@ public sealed unsafe class AdamW
     private struct Part
     {
         public float* Parameter, Gradient, First, Second, LargestSecond;
+        public long* Steps;
         public long Count;
-        public float Decay, StepSize, SecondCorrection;
+        public double WeightDecay;
     }
 
     [InlineArray(MostParts)]
@@ -113,8 +122,9 @@ public sealed unsafe class AdamW
         private Part _first;
     }
 
-    private struct Factors
+    private struct Constants
     {
-        public float GradientScale, Beta1, OneMinusBeta1, Beta2, OneMinusBeta2, Epsilon;
+        public double Beta1, Beta2;
+        public float Epsilon;
     }
 }

@@ -1,17 +1,19 @@
 // AdamW on many parameters at once, and the norm of their gradients. blockIdx.y is the parameter.
 #include "Doubles.cuh"
+#include "LossScale.cuh"
 
 #define MOST_PARTS 48
 #define WARPS 8
 
-// A parameter with its gradient and moments; largestSecond is null without AMSGrad.
+// A parameter with its gradient, its moments and the number of its steps; largestSecond is null without AMSGrad.
 struct Part
 {
     float* parameter;
     const float* gradient;
     float *first, *second, *largestSecond;
+    i64* steps;
     i64 count;
-    float decay, stepSize, secondCorrection;
+    double weightDecay;
 };
 
 struct Parts
@@ -19,25 +21,65 @@ struct Parts
     Part parts[MOST_PARTS];
 };
 
-struct Factors
+struct Constants
 {
-    float gradientScale, beta1, oneMinusBeta1, beta2, oneMinusBeta2, epsilon;
+    double beta1, beta2;
+    float epsilon;
 };
 
+// What changes from step to step; in memory of the GPU, so that a step that was captured can be launched again.
+struct Rates
+{
+    double learningRate, gradientScale;
+};
+
+// A step of one parameter.
+struct Factors
+{
+    float gradientScale, decay, stepSize, secondCorrection;
+    int isSkipped;
+};
+
+extern "C" __global__ void __launch_bounds__(32) adamw_set_rates(double learningRate, double gradientScale, Rates* rates)
+{
+    if (threadIdx.x == 0) *rates = Rates{learningRate, gradientScale};
+}
+
+// One block: counts the steps of n parameters and says what adamw_step does to each. With gradients that are not finite (lossScale is null where
+// they are not looked at) a step is skipped and does not count.
+extern "C" __global__ void __launch_bounds__(64) adamw_prepare(Parts parts, int n, Constants c, const Rates* rates, const LossScale* lossScale, Factors* factors)
+{
+    int i = threadIdx.x;
+    if (i >= n) return;
+    const Part& part = parts.parts[i];
+    bool isSkipped = lossScale && hasOverflown(*lossScale);
+    if (!isSkipped) *part.steps += 1;
+    double steps = (double)*part.steps, learningRate = rates->learningRate;
+    factors[i] = Factors{
+        (float)(rates->gradientScale / (lossScale ? lossScale->scale : 1)),
+        (float)(1 - __dmul_rn(learningRate, part.weightDecay)),
+        (float)(learningRate / (1 - pow(c.beta1, steps))),
+        (float)sqrt(1 - pow(c.beta2, steps)),
+        isSkipped};
+}
+
 // Products and sums are rounded separately, as on the CPU, so that both give the same bits.
-extern "C" __global__ void __launch_bounds__(256) adamw_step(Parts parts, Factors f)
+extern "C" __global__ void __launch_bounds__(256) adamw_step(Parts parts, Constants c, const Factors* __restrict__ factors)
 {
     const Part& part = parts.parts[blockIdx.y];
+    Factors f = factors[blockIdx.y];
+    if (f.isSkipped) return;
+    float beta1 = (float)c.beta1, rest1 = (float)(1 - c.beta1), beta2 = (float)c.beta2, rest2 = (float)(1 - c.beta2);
     for (i64 i = globalThread(); i < part.count; i += globalThreads())
     {
         float g = __fmul_rn(part.gradient[i], f.gradientScale);
-        float m = __fadd_rn(__fmul_rn(part.first[i], f.beta1), __fmul_rn(g, f.oneMinusBeta1));
-        float v = __fadd_rn(__fmul_rn(part.second[i], f.beta2), __fmul_rn(__fmul_rn(g, g), f.oneMinusBeta2));
+        float m = __fadd_rn(__fmul_rn(part.first[i], beta1), __fmul_rn(g, rest1));
+        float v = __fadd_rn(__fmul_rn(part.second[i], beta2), __fmul_rn(__fmul_rn(g, g), rest2));
         part.first[i] = m;
         part.second[i] = v;
         if (part.largestSecond) part.largestSecond[i] = v = fmaxf(part.largestSecond[i], v);
-        float denominator = __fadd_rn(__fdiv_rn(__fsqrt_rn(v), part.secondCorrection), f.epsilon);
-        part.parameter[i] = __fadd_rn(__fmul_rn(part.parameter[i], part.decay), -__fdiv_rn(__fmul_rn(part.stepSize, m), denominator));
+        float denominator = __fadd_rn(__fdiv_rn(__fsqrt_rn(v), f.secondCorrection), c.epsilon);
+        part.parameter[i] = __fadd_rn(__fmul_rn(part.parameter[i], f.decay), -__fdiv_rn(__fmul_rn(f.stepSize, m), denominator));
     }
 }
 

@@ -22,7 +22,7 @@ public static class GoldenRunner
     /// <param name="include">Which files to check, by path relative to the folder; null: all.</param>
     /// <param name="progress">Told of each file after it was checked.</param>
     /// <param name="precision">The arithmetic of whole models; with another one than float32 only their masks are checked.</param>
-    /// <param name="place">Where modules, losses and whole models compute, and how modules do.</param>
+    /// <param name="place">Where modules, losses, optimizers and whole models compute, and how modules do.</param>
     /// <exception cref="DirectoryNotFoundException">There is nothing at <paramref name="folder"/>.</exception>
     public static void Run(string folder, GoldenReport report, Func<string, bool>? include = null, Action<string>? progress = null, Precision precision = Precision.Float32, GoldenPlace place = default)
     {
@@ -71,7 +71,7 @@ public static class GoldenRunner
     {
         using GoldenFile file = new(path);
         if (folder == "full" || file.Has("command")) FullModelChecks.Run(file, report, place.Device);
-        else if (folder == "training") TrainingChecks.Run(file, report);
+        else if (folder == "training") TrainingChecks.Run(file, report, place.Device);
         else if (file.Has("module")) ModuleChecks.Run(file, report, place);
         else throw new WeightFileException(path, "is no golden file: its metadata names neither a module nor a command");
     }

@@ -9,7 +9,7 @@ using Lavt.Training;
 
 namespace Lavt.Golden;
 
-/// <summary>A few steps of AdamW of a small model on made-up pictures, in float32 or double.</summary>
+/// <summary>A few steps of AdamW of a small model on made-up pictures, in float32 or double, on the CPU or a GPU.</summary>
 internal sealed class TrainingTrajectory
 {
     private const double FirstLossBar = 1e-5;
@@ -23,13 +23,14 @@ internal sealed class TrainingTrajectory
     private readonly TrainingOptions _training;
     private readonly Tensor _mask;
 
-    public TrainingTrajectory(GoldenFile file, ModelOptions options, DType dtype)
+    public TrainingTrajectory(GoldenFile file, ModelOptions options, DType dtype, Device device)
     {
         (_file, _dtype) = (file, dtype);
         Module.BuildsInDouble = dtype == DType.F64;
         _model = new LavtModel(options, RandomSource.None);
         Module.BuildsInDouble = false;
         GoldenFile.SetParameters(_model);
+        _model.MoveTo(device);
         _training = new TrainingOptions { Loss = Enum.GetValues<LossKind>().Single(kind => LossCheck.NameOf(kind) == file["loss"]) };
         _optimizer = new AdamW(ParameterGroups.Of(_model, TrainedLanguage.Encoder10, file.Double("weight_decay")), file.Double("lr"), amsgrad: bool.Parse(file["amsgrad"]));
         _schedule = new PolynomialSchedule(file.Double("lr"), file.Int("total_steps"));
@@ -52,7 +53,7 @@ internal sealed class TrainingTrajectory
         }
         CompareWeights(report, laterBar);
         _model.SetMode(training: false);
-        Tensor logits = Logits(losses.Length - 1).ViewPermuted(0, 3, 1, 2).To(DType.F32);
+        Tensor logits = Ops.To(Logits(losses.Length - 1), Device.Cpu).ViewPermuted(0, 3, 1, 2).To(DType.F32);
         report.Compare(_file.Name, $"final_logits in {_dtype}", EveryFourth(logits), _file.Read("final_logits"), laterBar / GoldenReport.AllowedErrors);
 
         void Near(string item, double actual, double expected, double bar) =>
@@ -64,9 +65,9 @@ internal sealed class TrainingTrajectory
         using MemoryScope scope = MemoryScope.Begin();
         using Tape tape = Tape.Begin();
         int size = _file.Int("image");
-        Tensor loss = SegmentationLoss.Compute(_training, Logits(step), Target(_file.Int("batch"), size, step));
+        Tensor loss = SegmentationLoss.Compute(_training, Logits(step), Ops.To(Target(_file.Int("batch"), size, step), _model.Device));
         tape.Backward(loss);
-        return loss.To(DType.F64).Item<double>();
+        return Ops.To(loss.Detach(), Device.Cpu).To(DType.F64).Item<double>();
     }
 
     private Tensor Logits(int step)
@@ -86,7 +87,7 @@ internal sealed class TrainingTrajectory
         string where = "";
         for (int i = 0; i < names.Length; i++)
         {
-            double error = Math.Abs(own[names[i]].To(DType.F64).ToArray<double>().Average(Math.Abs) - expected[i]) / expected[i];
+            double error = Math.Abs(Ops.To(own[names[i]].Detach(), Device.Cpu).To(DType.F64).ToArray<double>().Average(Math.Abs) - expected[i]) / expected[i];
             if (error > worst) (worst, where) = (error, names[i]);
         }
         report.Check(_file.Name, $"parameter_abs_mean in {_dtype}", worst <= bar, $"largest relative error {worst:E1} at {where}, bar {bar:E0}");

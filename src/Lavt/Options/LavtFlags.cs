@@ -88,7 +88,7 @@ public static class LavtFlags
         .Number("--loss_boundary_rate", "Weight of the boundary part of dice_boundary.",
             o => o.BoundaryRate, (o, v) => o with { BoundaryRate = v })
         .Number("--loss_dice_rate", "Weight of the Dice part.", o => o.DiceRate, (o, v) => o with { DiceRate = v })
-        .Switch("--use_amp", "Mixed precision.", o => o.MixedPrecision, (o, v) => o with { MixedPrecision = v })
+        .Switch("--use_amp", "On a GPU: products in bf16, or in fp16 with a scaled loss where the GPU has no bf16.", o => o.MixedPrecision, (o, v) => o with { MixedPrecision = v })
         .Switch("--shard-optimizer", "Divide the optimizer's state among the devices.", o => o.ShardOptimizer, (o, v) => o with { ShardOptimizer = v })
         .Integer("--print-freq", "Steps between two lines of the log.", o => o.PrintEvery, (o, v) => o with { PrintEvery = v })
         .Integer("--val-freq", "Epochs between two evaluations on the validation split.",

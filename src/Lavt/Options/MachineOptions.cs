@@ -1,6 +1,7 @@
 using System.Globalization;
 using Lavt.Kernels.Cpu;
 using Lavt.Kernels.Cuda;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Nn;
 using Lavt.Tensors;
 
@@ -9,6 +10,9 @@ namespace Lavt.Options;
 /// <summary>What the work runs on.</summary>
 public sealed record MachineOptions
 {
+    /// <summary>The first compute capability with products of bfloat16.</summary>
+    private const int FirstWithBFloat16 = 8;
+
     /// <summary><c>--device</c>: where to compute, as <see cref="ParseDevices"/> reads it; several devices share every batch.</summary>
     public string DeviceNames { get; init; } = "cpu";
 
@@ -77,7 +81,7 @@ public sealed record MachineOptions
         return devices;
     }
 
-    /// <summary>The options for a training: with <c>--use_amp</c> a GPU computes products in bfloat16, unless a precision was given.</summary>
+    /// <summary>The options for a training: with <c>--use_amp</c> a GPU computes products in bfloat16, or in float16 where it has none, unless a precision was given.</summary>
     /// <param name="mixedPrecision">Whether <c>--use_amp</c> was given.</param>
     /// <exception cref="OptionException">The CPU is to train in another type than float32.</exception>
     public MachineOptions ForTraining(bool mixedPrecision)
@@ -88,7 +92,8 @@ public sealed record MachineOptions
                 ? this
                 : throw new OptionException("--precision", "training on the CPU computes in fp32 alone; leave the flag out (a trained model can be evaluated with --precision bf16)");
         }
-        return mixedPrecision && Precision == Precision.Float32 ? this with { Precision = Precision.BFloat16 } : this;
+        if (!mixedPrecision || Precision != Precision.Float32) return this;
+        return this with { Precision = CudaDevice.Of(Device).Capability.Major >= FirstWithBFloat16 ? Precision.BFloat16 : Precision.Float16 };
     }
 
     /// <summary>Moves a model to where these options say, and chooses its products there.</summary>

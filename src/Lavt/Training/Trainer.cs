@@ -24,8 +24,8 @@ public sealed class Trainer
     private readonly CollectiveQueue _devices;
     private readonly DataParallel _parallel;
     private readonly AdamW _optimizer;
+    private readonly LossScaler? _scaler;
     private readonly PolynomialSchedule _schedule;
-    private readonly TrainingSteps _steps;
     private readonly Queue<LaunchedStep> _launched = [];
     private readonly int _stepsPerEpoch;
     private TrainingPosition _position;
@@ -61,13 +61,13 @@ public sealed class Trainer
         _optimizer = new AdamW(
             ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
         ParameterGroups.Freeze(_model, _optimizer);
-        _position = checkpoint is null ? new TrainingPosition() : TrainingCheckpoint.Restore(checkpoint, _optimizer);
+        _scaler = options.Machine.Precision == Precision.Float16 ? new LossScaler(_model.Device) : null;
+        _position = checkpoint is null ? new TrainingPosition() : TrainingCheckpoint.Restore(checkpoint, _optimizer, _scaler);
         RequireOnePosition();
         DataParallel.ShareState(_devices, _model);
         if (_model.Options.Model == ModelKind.Lavt)
             DataParallel.ShareState(_devices, _model.TextEncoder);
-        _parallel = new DataParallel(_devices, _optimizer, training.ShardOptimizer);
-        _steps = new TrainingSteps(training, _model, _devices, _parallel);
+        _parallel = new DataParallel(_devices, _optimizer, training.ShardOptimizer, scaler: _scaler);
     }
 
     /// <summary>The files that the run writes.</summary>
@@ -91,12 +91,13 @@ public sealed class Trainer
             _files.RemoveLeftovers();
         using TrainingReporter report = new(_options.Training, IsFirst ? _observer : null, _files.LogFolder, _stepsPerEpoch, _position.Step);
         Introduce(report);
+        using TrainingSteps steps = new(_options.Training, _model, _devices, _parallel);
         Generator.Current = new RandomSource(DropoutSeed(Seed), _position.NextRandom);
         try
         {
             while (_position.Epoch < _options.Training.Epochs)
             {
-                if (!TrainEpoch(report, stop) || !FinishEpoch(report, stop))
+                if (!TrainEpoch(steps, report, stop) || !FinishEpoch(report, stop))
                     return Stop(report);
             }
         }
@@ -132,7 +133,7 @@ public sealed class Trainer
     private TrainingResult Result(bool isFinished) => new(isFinished, _files.Last, _files.Best, _position.BestOverallIou);
 
     /// <summary>Makes the steps that the epoch still lacks; false if a stop was asked for.</summary>
-    private bool TrainEpoch(TrainingReporter report, CancellationToken stop)
+    private bool TrainEpoch(TrainingSteps steps, TrainingReporter report, CancellationToken stop)
     {
         _model.SetMode(training: true);
         using IEnumerator<Func<TrainingTensors>> batches = _data.Read(Seed, _position.Epoch, _position.Batch).GetEnumerator();
@@ -141,7 +142,7 @@ public sealed class Trainer
             if (_devices.Any(stop.IsCancellationRequested))
                 return false;
             _optimizer.LearningRate = _schedule.Rate(_position.Step);
-            _launched.Enqueue(_steps.Make(batches, _position, _optimizer.LearningRate));
+            _launched.Enqueue(steps.Make(batches, _position, _optimizer.LearningRate));
             _position = _position with
             {
                 Batch = _position.Batch + _options.Training.Accumulate,
@@ -215,7 +216,7 @@ public sealed class Trainer
         }
     }
 
-    private void Save(string file) => TrainingCheckpoint.Save(file, _model, _optimizer, _position, _options);
+    private void Save(string file) => TrainingCheckpoint.Save(file, _model, _optimizer, _scaler, _position, _options);
 
     private void Introduce(TrainingReporter report)
     {

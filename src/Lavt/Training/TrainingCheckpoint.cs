@@ -15,13 +15,15 @@ internal static class TrainingCheckpoint
 {
     /// <summary>Writes a checkpoint; the file appears whole or not at all.</summary>
     /// <exception cref="IOException">The disk is full or cannot be written; what was there before is whole.</exception>
-    public static void Save(string file, LavtModel model, AdamW optimizer, TrainingPosition position, LavtOptions options)
+    public static void Save(string file, LavtModel model, AdamW optimizer, LossScaler? scaler, TrainingPosition position, LavtOptions options)
     {
         using MemoryScope scope = MemoryScope.Begin();
         var tree = new PickleDict { ["model"] = State(model) };
         if (model.Options.Model == ModelKind.Lavt)
             tree["bert_model"] = State(model.TextEncoder);
         tree["optimizer"] = OptimizerState.Save(optimizer);
+        if (scaler is not null)
+            tree["scaler"] = LossScalerState.Save(scaler);
         tree["lr_scheduler"] = new PickleDict { ["last_epoch"] = position.Step, ["_step_count"] = position.Step + 1 };
         // The published code counts the epochs that are complete, from 0, and goes on with the next.
         tree["epoch"] = position.Epoch - 1;
@@ -38,13 +40,16 @@ internal static class TrainingCheckpoint
         PthFile.Write(file, tree);
     }
 
-    /// <summary>Puts moments into the optimizer and says where the run stood. The weights are loaded by then.</summary>
+    /// <summary>Puts moments into the optimizer, and the scale into the scaler, and says where the run stood. The weights are loaded by then.</summary>
     /// <exception cref="WeightFileException">The checkpoint has no optimizer, or one of other parameters.</exception>
-    public static TrainingPosition Restore(LavtCheckpoint checkpoint, AdamW optimizer)
+    public static TrainingPosition Restore(LavtCheckpoint checkpoint, AdamW optimizer, LossScaler? scaler)
     {
         if (!checkpoint.Tree.TryGet<PickleDict>("optimizer", out PickleDict? state))
             throw new WeightFileException(checkpoint.File, "holds weights but no optimizer, so a run cannot go on from it; give a checkpoint of a training run");
         OptimizerState.Load(optimizer, state, checkpoint.File);
+        // A run that begins to use float16 has no state yet.
+        if (scaler is not null && checkpoint.Tree.TryGet<PickleDict>("scaler", out PickleDict? scale))
+            LossScalerState.Load(scaler, scale);
         if (checkpoint.Tree.TryGet<PickleDict>("lavt", out PickleDict? ours))
         {
             return new TrainingPosition

@@ -18,14 +18,14 @@ namespace Lavt.Training;
 internal sealed record LaunchedStep(StepRecord Record, StepLoss Loss, int InEpoch, long Started);
 
 /// <summary>Makes the steps of a run: takes the batches of a step to the device, computes gradients, changes the weights.</summary>
-internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel)
+internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel) : IDisposable
 {
     /// <summary>Brings batches to a GPU; null on the CPU.</summary>
     private readonly HostUpload? _upload = model.Device.IsCuda ? new HostUpload(model.Device) : null;
 
     /// <summary>Forward and backward pass as a graph, where one GPU computes a step in one part.</summary>
     private readonly CapturedGradients? _graph = model.Device.IsCuda && devices.Size == 1 && training.Accumulate == 1
-        ? new CapturedGradients(model.Device, model.State().Concat(model.TextEncoder.State()).Select(entry => entry.Value))
+        ? new CapturedGradients(model.Device, model.State().Concat(model.TextEncoder.State()).Select(entry => entry.Value), parallel.SeedGradient)
         : null;
 
     /// <summary>Makes a step; what it reads of a GPU it does not wait for.</summary>
@@ -56,6 +56,13 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
             DataSeconds = (double)waited / Stopwatch.Frequency,
         };
         return new LaunchedStep(record, loss, position.Batch / training.Accumulate + 1, started);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _graph?.Dispose();
+        _upload?.Dispose();
     }
 
     /// <summary>The next part of a step. What one device cannot read stops all, with the same message.</summary>

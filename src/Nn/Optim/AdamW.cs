@@ -17,6 +17,7 @@ public sealed record ParameterGroup(string Name, IReadOnlyList<(string Name, Ten
 public sealed unsafe class AdamW
 {
     private readonly Dictionary<Tensor, Moments> _moments = [];
+    private Tensor? _rates;
 
     /// <summary>An optimizer of the given groups.</summary>
     public AdamW(IReadOnlyList<ParameterGroup> groups, double learningRate, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, bool amsgrad = false)
@@ -66,6 +67,7 @@ public sealed unsafe class AdamW
         moments.First.Persist();
         moments.Second.Persist();
         moments.LargestSecond?.Persist();
+        moments.Steps.Persist();
         _moments[parameter] = moments;
     }
 
@@ -76,11 +78,13 @@ public sealed unsafe class AdamW
         moments.First.Discard();
         moments.Second.Discard();
         moments.LargestSecond?.Discard();
+        moments.Steps.Discard();
     }
 
     /// <summary>The norm of all gradients together; not finite if one of them is not. Waits for a GPU.</summary>
     public double GradientNorm()
     {
+        using MemoryScope scope = MemoryScope.Begin();
         double sum = 0;
         List<Tensor> onGpu = [];
         foreach ((_, Tensor parameter) in Parameters)
@@ -91,15 +95,22 @@ public sealed unsafe class AdamW
                     ? gradient.ToArray<double>().Sum(v => v * v)
                     : Kernels.Cpu.Elementwise.SumOfSquares(gradient.Pointer<float>(), gradient.Count);
         }
-        foreach (IGrouping<Device, Tensor> gradients in onGpu.GroupBy(gradient => gradient.Device))
-            sum += Kernels.Cuda.AdamW.SumOfSquares(CudaStream.Of(gradients.Key), [.. gradients.Select(gradient => ((nint)gradient.DevicePointer<float>(), gradient.Count))]);
+        if (onGpu.Count > 0)
+        {
+            Tensor total = Tensor.Empty([], DType.F64, onGpu[0].Device);
+            Kernels.Cuda.AdamW.SumOfSquares(CudaStream.Of(total.Device), Addresses(onGpu), total.DevicePointer<double>());
+            sum += total.Item<double>();
+        }
         return Math.Sqrt(sum);
     }
 
     /// <summary>Changes every parameter that has a gradient, or those of <see cref="Share"/>.</summary>
-    /// <param name="gradientScale">Multiplies the gradients: 1 / loss scale, or a clipping factor.</param>
-    public void Step(double gradientScale = 1)
+    /// <param name="gradientScale">Multiplies the gradients, such as a clipping factor.</param>
+    /// <param name="scaler">On a GPU: what scaled the loss. Its scale is taken out of the gradients and moved, and nothing changes where a gradient of any parameter is not finite.</param>
+    public void Step(double gradientScale = 1, LossScaler? scaler = null)
     {
+        using MemoryScope scope = MemoryScope.Begin();
+        scaler?.Measure(Addresses([.. Parameters.Select(parameter => parameter.Value.Gradient()).OfType<Tensor>().Select(Ops.Contiguous)]));
         Kernels.Cuda.AdamW? onGpu = null;
         foreach (ParameterGroup group in Groups)
             foreach ((_, Tensor parameter) in group.Parameters)
@@ -107,29 +118,38 @@ public sealed unsafe class AdamW
                 if (parameter.Gradient() is not { } gradient || Share?.Contains(parameter) == false) continue;
                 if (!_moments.TryGetValue(parameter, out Moments? moments))
                     SetMoments(parameter, moments = NewMoments(parameter));
-                moments.Step++;
+                if (parameter.Device.IsCuda)
+                {
+                    onGpu ??= BeginOnGpu(parameter.Device, gradientScale, scaler);
+                    onGpu.Add(
+                        parameter.DevicePointer<float>(), Ops.Contiguous(gradient).DevicePointer<float>(), moments.First.DevicePointer<float>(), moments.Second.DevicePointer<float>(),
+                        moments.LargestSecond.DevicePointer<float>(), parameter.Count, group.WeightDecay, moments.Steps.DevicePointer<long>());
+                    continue;
+                }
+                long step = ++moments.Steps.Span<long>()[0];
                 if (parameter.DType == DType.F64)
                 {
                     StepInDouble(parameter, gradient, moments, group.WeightDecay, gradientScale);
                     continue;
                 }
-                if (parameter.Device.IsCuda)
-                {
-                    onGpu ??= new Kernels.Cuda.AdamW(CudaStream.Of(parameter.Device), Beta1, Beta2, Epsilon, gradientScale);
-                    Tensor dense = Ops.Contiguous(gradient);
-                    onGpu.Add(
-                        parameter.DevicePointer<float>(), dense.DevicePointer<float>(), moments.First.DevicePointer<float>(), moments.Second.DevicePointer<float>(),
-                        moments.LargestSecond.DevicePointer<float>(), parameter.Count, LearningRate, group.WeightDecay, moments.Step);
-                    // A copy may be gone when the others are added.
-                    if (dense != gradient) onGpu.Flush();
-                    continue;
-                }
                 Kernels.Cpu.AdamW.Step(
                     parameter.Pointer<float>(), Ops.Contiguous(gradient).Pointer<float>(), moments.First.Pointer<float>(), moments.Second.Pointer<float>(),
                     moments.LargestSecond is null ? null : moments.LargestSecond.Pointer<float>(), parameter.Count,
-                    LearningRate, Beta1, Beta2, Epsilon, group.WeightDecay, moments.Step, gradientScale);
+                    LearningRate, Beta1, Beta2, Epsilon, group.WeightDecay, step, gradientScale);
             }
         onGpu?.Flush();
+        scaler?.Update();
+    }
+
+    private static (nint Address, long Count)[] Addresses(IEnumerable<Tensor> gradients) =>
+        [.. gradients.Select(gradient => ((nint)gradient.DevicePointer<float>(), gradient.Count))];
+
+    private Kernels.Cuda.AdamW BeginOnGpu(Device device, double gradientScale, LossScaler? scaler)
+    {
+        CudaStream stream = CudaStream.Of(device);
+        _rates ??= Tensor.Empty([Kernels.Cuda.AdamW.RateCount], DType.F64, device).Persist();
+        Kernels.Cuda.AdamW.SetRates(stream, LearningRate, gradientScale, _rates.DevicePointer<double>());
+        return new Kernels.Cuda.AdamW(stream, Beta1, Beta2, Epsilon, _rates.DevicePointer<double>(), scaler is null ? null : scaler.State);
     }
 
     /// <summary>The step as the paper has it, for parameters in double.</summary>
@@ -157,7 +177,14 @@ public sealed unsafe class AdamW
     /// <param name="LargestSecond">The largest second moment so far, with AMSGrad.</param>
     public sealed record Moments(Tensor First, Tensor Second, Tensor? LargestSecond)
     {
-        /// <summary>The number of steps made.</summary>
-        public long Step { get; set; }
+        /// <summary>The number of steps made, one I64 where the moments are: a GPU skips steps that the host does not know of.</summary>
+        public Tensor Steps { get; } = Tensor.Zeros([], DType.I64, First.Device);
+
+        /// <summary><see cref="Steps"/>; reading it waits for a GPU.</summary>
+        public long Step
+        {
+            get => Steps.Item<long>();
+            set => Steps.CopyFrom(Tensor.Scalar(value));
+        }
     }
 }

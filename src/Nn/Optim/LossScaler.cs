@@ -1,45 +1,58 @@
+using Lavt.Kernels.Cuda.Driver;
+using Lavt.Tensors;
+
 namespace Lavt.Nn;
 
 /// <summary>
-/// Dynamic loss scaling with PyTorch's constants (2^16 at the start, doubled after 2000 good steps, halved when a gradient
-/// is not finite), for training in half precision. In float32 it stays at 1.
+/// Dynamic loss scaling with PyTorch's constants, for training with products in float16 on a GPU: gradients are computed of the loss
+/// times a scale, 2^16 at the start, that is doubled after 2000 good steps and halved when a gradient is not finite; such a step
+/// changes nothing. All of it stays on the GPU, and the host waits for nothing.
 /// </summary>
-public sealed class LossScaler
+/// <remarks>Micikevicius et al., "Mixed precision training", 2018; <c>torch.cuda.amp.GradScaler</c> (facts).</remarks>
+public sealed unsafe class LossScaler
 {
-    private const double Initial = 65536;
-    private const int GrowthInterval = 2000;
+    /// <summary>The scale at the start.</summary>
+    public const double InitialScale = 65536;
 
-    /// <summary>A scaler; disabled ones keep the scale at 1.</summary>
-    public LossScaler(bool enabled)
+    /// <summary>The good steps in a row after which the scale is doubled.</summary>
+    public const int GrowthInterval = 2000;
+
+    private readonly Tensor _state;
+
+    /// <summary>A scaler on a GPU.</summary>
+    public LossScaler(Device device)
     {
-        Enabled = enabled;
-        Scale = enabled ? Initial : 1;
+        if (!device.IsCuda) throw new ArgumentException($"losses are scaled for products in float16, which {device} does not compute; leave the scaler out", nameof(device));
+        _state = Tensor.Zeros([Kernels.Cuda.LossScaler.StateCount], DType.F64, device).Persist();
+        Restore(InitialScale, 0);
     }
 
-    /// <summary>Whether the scale moves.</summary>
-    public bool Enabled { get; }
+    /// <summary>The state for kernels, see <see cref="Kernels.Cuda.LossScaler"/>.</summary>
+    internal double* State => _state.DevicePointer<double>();
 
-    /// <summary>The factor of the loss; gradients must be divided by it.</summary>
-    public double Scale { get; set; }
+    private CudaStream Stream => CudaStream.Of(_state.Device);
 
-    /// <summary>Good steps since the last change of the scale.</summary>
-    public int GoodSteps { get; set; }
-
-    /// <summary>Takes note of a step's gradients and says whether the optimizer may use them.</summary>
-    public bool Update(bool gradientsFinite)
+    /// <summary>The scale, and the good steps since it changed last; waits for the GPU.</summary>
+    public (double Scale, int GoodSteps) Read()
     {
-        if (!Enabled) return gradientsFinite;
-        if (!gradientsFinite)
-        {
-            Scale *= 0.5;
-            GoodSteps = 0;
-            return false;
-        }
-        if (++GoodSteps == GrowthInterval)
-        {
-            Scale *= 2;
-            GoodSteps = 0;
-        }
-        return true;
+        double[] state = _state.ToArray<double>();
+        return (state[0], (int)state[1]);
     }
+
+    /// <summary>Goes on from what <see cref="Read"/> gave.</summary>
+    public void Restore(double scale, int goodSteps) => _state.CopyFrom(Tensor.From<double>([scale, goodSteps, 0], _state.Shape));
+
+    /// <summary>The gradient to begin a backward pass with: <paramref name="share"/>, what the loss counts in that of the step, times the scale.</summary>
+    public Tensor Seed(double share)
+    {
+        Tensor seed = Tensor.Empty([], DType.F32, _state.Device);
+        Kernels.Cuda.LossScaler.Seed(Stream, State, (float)share, seed.DevicePointer<float>());
+        return seed;
+    }
+
+    /// <summary>Takes note of the gradients of a step; to be called before the step that may have to be skipped.</summary>
+    internal void Measure(IReadOnlyList<(nint Address, long Count)> gradients) => Kernels.Cuda.AdamW.SumOfSquares(Stream, gradients, State + Kernels.Cuda.LossScaler.Squares);
+
+    /// <summary>Moves the scale; to be called behind the step.</summary>
+    internal void Update() => Kernels.Cuda.LossScaler.Update(Stream, State);
 }

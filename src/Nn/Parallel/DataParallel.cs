@@ -25,6 +25,7 @@ public sealed class DataParallel
     private readonly GradientBuckets? _buckets;
     private readonly OptimizerShards? _shards;
     private readonly DeviceSum? _sum;
+    private readonly LossScaler? _scaler;
     private readonly LateScalars _losses = new();
     private double _gradientScale = 1;
 
@@ -33,11 +34,12 @@ public sealed class DataParallel
     /// <param name="optimizer">The optimizer of this device's replica.</param>
     /// <param name="shardOptimizer">Whether the optimizer's state is divided among the devices.</param>
     /// <param name="bucketBytes">The size of the pieces in which gradients are summed.</param>
-    public DataParallel(CollectiveQueue devices, AdamW optimizer, bool shardOptimizer = false, long bucketBytes = GradientBuckets.DefaultBytes)
+    /// <param name="scaler">Scales the loss, for products in float16.</param>
+    public DataParallel(CollectiveQueue devices, AdamW optimizer, bool shardOptimizer = false, long bucketBytes = GradientBuckets.DefaultBytes, LossScaler? scaler = null)
     {
         ArgumentNullException.ThrowIfNull(devices);
         ArgumentNullException.ThrowIfNull(optimizer);
-        (_devices, _optimizer) = (devices, optimizer);
+        (_devices, _optimizer, _scaler) = (devices, optimizer, scaler);
         if (devices.Size == 1) return;
         _sum = devices.Sum;
         _buckets = new GradientBuckets(optimizer.Parameters.Select(parameter => parameter.Value), devices, bucketBytes);
@@ -83,7 +85,8 @@ public sealed class DataParallel
                 double share = own.Weight / reference;
                 losses.Add((share, _losses.Of(own.Loss)));
                 if (part == parts - 1) _buckets?.Begin();
-                tape.Backward(share == 1 ? own.Loss : Ops.Scale(own.Loss, share));
+                if (_scaler is not null) tape.Backward(own.Loss, _scaler.Seed(share));
+                else tape.Backward(share == 1 ? own.Loss : Ops.Scale(own.Loss, share));
             }
         }
         finally
@@ -96,6 +99,9 @@ public sealed class DataParallel
         return new StepLoss(() => Total(losses.Sum(part => part.Share * part.Loss.Read())) * scale);
     }
 
+    /// <summary>The gradient with which a pass over a whole batch begins, for <see cref="TakeGradients"/>: the scale of the loss, on the GPU; null for 1.</summary>
+    public Func<Tensor>? SeedGradient => _scaler is { } scaler ? () => scaler.Seed(1) : null;
+
     /// <summary>Takes the gradients of a step that one device has computed in one part; the parameters have them already.</summary>
     /// <param name="loss">The mean loss, a scalar.</param>
     public StepLoss TakeGradients(Tensor loss)
@@ -106,11 +112,11 @@ public sealed class DataParallel
         return new StepLoss(late.Read);
     }
 
-    /// <summary>Changes the parameters, with the same result on all devices, and forgets the gradients.</summary>
+    /// <summary>Changes the parameters, with the same result on all devices, and forgets the gradients. The scaler looks at the sums over all devices, so that they skip the same steps.</summary>
     /// <exception cref="CommunicationException">Another device failed.</exception>
     public void Step()
     {
-        _optimizer.Step(_gradientScale);
+        _optimizer.Step(_gradientScale, _scaler);
         foreach ((_, Tensor parameter) in _optimizer.Parameters) parameter.ClearGradient();
         _shards?.ShareParameters();
     }

@@ -42,7 +42,7 @@ extern "C"
     float sqrtf(float); float erff(float); float erfcf(float); float tanhf(float); float powf(float, float); float sinf(float); float cosf(float);
     float fabsf(float); float floorf(float); float ceilf(float); float rintf(float); float roundf(float); float truncf(float);
     float fmaxf(float, float); float fminf(float, float); float fmaf(float, float, float); float copysignf(float, float); float ldexpf(float, int); float fmodf(float, float);
-    double exp(double); double log(double); double sqrt(double); double fabs(double); double fma(double, double, double); double floor(double); double erf(double); double tanh(double);
+    double exp(double); double log(double); double sqrt(double); double fabs(double); double fma(double, double, double); double pow(double, double); double floor(double); double erf(double); double tanh(double);
 }
 static inline float rsqrtf(float x) { return 1.f / sqrtf(x); }
 static inline double rsqrt(double x) { return 1. / sqrt(x); }
@@ -54,6 +54,7 @@ static inline float __fsqrt_rn(float x) { return sqrtf(x); }
 static inline float __fdiv_rn(float a, float b) { return a / b; }
 // Not contracted into fused operations, which is what these are for.
 __attribute__((noinline)) static float __fmul_rn(float a, float b) { return a * b; }
+__attribute__((noinline)) static double __dmul_rn(double a, double b) { return a * b; }
 __attribute__((noinline)) static float __fadd_rn(float a, float b) { return a + b; }
 static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
 static inline float __saturatef(float x) { return x < 0 ? 0 : x > 1 ? 1 : x; }

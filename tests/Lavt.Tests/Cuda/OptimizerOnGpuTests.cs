@@ -28,6 +28,68 @@ public class OptimizerOnGpuTests
         Gpu.SetOrder(0);
     }
 
+    [Fact]
+    public void The_scale_of_a_loss_moves_as_in_PyTorch_and_steps_that_overflow_change_nothing()
+    {
+        using MemoryScope scope = MemoryScope.Begin();
+        LossScaler scaler = new(Gpu.Device.Device);
+        Tensor own = Ops.To(Random(5, 1), Device.Cpu).RequireGradient(), onGpu = Ops.To(Random(5, 1), Gpu.Device.Device).RequireGradient();
+        AdamW expected = new([new("all", [("p", own)], 0.1)], 0.01), actual = new([new("all", [("p", onGpu)], 0.1)], 0.01);
+        float scale = 65536;
+        int good = 0, made = 0;
+        for (int step = 0; step < 60; step++)
+        {
+            // Those that overflow: two at the start, one a little later, one right behind the first growth.
+            bool overflows = step is 0 or 1 or 5 or 21;
+            // Most good steps of an interval are passed over.
+            if (step is 11 or 41) scaler.Restore(scale, good = 1990);
+            Tensor gradient = Random(5, step);
+            using (Tape tape = Tape.Begin())
+            {
+                Tensor factors = Ops.To(gradient, Gpu.Device.Device);
+                if (overflows) factors = Ops.Scale(factors, step == 1 ? double.NaN : double.PositiveInfinity);
+                tape.Backward(Ops.Sum(Ops.Multiply(onGpu, factors)), scaler.Seed(1));
+            }
+            actual.Step(1, scaler);
+            onGpu.ClearGradient();
+            if (!overflows)
+            {
+                own.ReplaceGradient(gradient);
+                expected.Step();
+                made++;
+            }
+            // aten/src/ATen/native/cuda/AmpKernels.cu, amp_update_scale_cuda_kernel: growth 2, backoff 0.5, interval 2000.
+            if (overflows) (scale, good) = (scale * 0.5f, 0);
+            else if (++good == 2000) (scale, good) = (scale * 2, 0);
+            Assert.Equal((scale, good), scaler.Read());
+        }
+        Assert.Equal(own.ToArray<float>(), onGpu.ToArray<float>());
+        Assert.Equal(made, actual.MomentsOf(onGpu)!.Step);
+        // 65536, halved four times, doubled at steps 20 and 50.
+        Assert.Equal((16384, 9), scaler.Read());
+    }
+
+    [Fact]
+    public void The_scale_stays_a_finite_float()
+    {
+        using MemoryScope scope = MemoryScope.Begin();
+        LossScaler scaler = new(Gpu.Device.Device);
+        Tensor parameter = Ops.To(Random(3, 1), Gpu.Device.Device).RequireGradient();
+        AdamW optimizer = new([new("all", [("p", parameter)], 0)], 0.01);
+        void Step(double gradient)
+        {
+            parameter.ReplaceGradient(Ops.Full([3], gradient, DType.F32, Gpu.Device.Device));
+            optimizer.Step(1, scaler);
+        }
+
+        scaler.Restore(Math.Pow(2, 127), 1999);
+        Step(1);
+        Assert.Equal((Math.Pow(2, 127), 0), scaler.Read());
+        scaler.Restore(Math.Pow(2, -149), 7);
+        Step(double.NegativeInfinity);
+        Assert.Equal((0, 0), scaler.Read());
+    }
+
     private static float[][] Train(Device device, bool amsgrad, out double norm)
     {
         Tensor[] parameters = [.. s_sizes.Select((size, i) => Ops.To(Random(size, i), device).RequireGradient())];

@@ -76,8 +76,13 @@ public static class PlantedLayerFaults
         const string Tests = nameof(OptimizerOnGpuTests);
         return
         [
-            new("AdamW.cu", "no weight decay", "__fmul_rn(part.parameter[i], part.decay)", "part.parameter[i]", Tests),
+            new("AdamW.cu", "no weight decay", "__fmul_rn(part.parameter[i], f.decay)", "part.parameter[i]", Tests),
             new("AdamW.cu", "only the first parameter", "parts.parts[blockIdx.y]", "parts.parts[0]", Tests),
+            new("AdamW.cu", "a skipped step counts", "if (!isSkipped) *part.steps", "*part.steps", Tests),
+            new("AdamW.cu", "the scale stays in the gradients", "lossScale ? lossScale->scale : 1", "1", Tests),
+            new("LossScale.cuh", "no overflow is seen", "!(state.squares <= LARGEST_DOUBLE)", "false", Tests),
+            new("LossScaler.cu", "the scale grows a step late", "++state->goodSteps == GROWTH_INTERVAL", "state->goodSteps++ == GROWTH_INTERVAL", Tests),
+            new("LossScaler.cu", "the gradient of the loss is not scaled", "share * (float)state->scale", "share", Tests),
             new("AdamW.cu", "AMSGrad forgets the largest moment", "fmaxf(part.largestSecond[i], v)", "v", Tests),
         ];
     }

@@ -1,3 +1,4 @@
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Nn.Weights;
 using Lavt.Options;
 using Lavt.Tensors;
@@ -33,9 +34,32 @@ public sealed class TrainerOnGpuTests(SmallRun pictures, SmallVideos videos) : I
     }
 
     [Fact]
-    public void A_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not()
+    public void A_step_waits_for_the_loss_of_the_one_before_and_for_nothing_else()
     {
-        string flags = $"{Short} --device {Gpu.Device.Device}";
+        List<DriverCalls> readings = [];
+        var observer = new StepObserver(() => readings.Add(DriverCalls.OfThisThread));
+        new Trainer(pictures.Options("waits", $"--limit-train 9 --batch-size 1 --limit-val 1 --epochs 1 --precision fp16 --device {Gpu.Device.Device}"), observer, pictures.PathOf("logs")).Run(default);
+        Assert.True(readings.Count >= 6);
+        // The last step is read without another one behind it.
+        for (int i = 2; i + 1 < readings.Count; i++) Assert.Equal(1, (readings[i] - readings[i - 1]).Waits);
+    }
+
+    [Fact]
+    public void With_mixed_precision_products_are_rounded_and_weights_are_not()
+    {
+        TrainingResult full = Train(pictures, "fp32", $"{Short} --device {Gpu.Device.Device}"), mixed = Train(pictures, "amp", $"{Short} --use_amp --device {Gpu.Device.Device}");
+        TrainingResult bf16 = Train(pictures, "bf16", $"{Short} --precision bf16 --device {Gpu.Device.Device}");
+        Assert.Equal(CheckpointContents.Of(bf16.LastCheckpoint), CheckpointContents.Of(mixed.LastCheckpoint));
+        Assert.NotEqual(Weights(full.LastCheckpoint), Weights(mixed.LastCheckpoint));
+        AssertClose(Weights(full.LastCheckpoint), Weights(mixed.LastCheckpoint), 0.02);
+    }
+
+    [Theory]
+    [InlineData("fp32")]
+    [InlineData("fp16")]
+    public void A_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(string precision)
+    {
+        string flags = $"{Short} --device {Gpu.Device.Device} --precision {precision}";
         TrainingResult whole = Train(pictures, "whole", flags), stopped = Train(pictures, "stopped", flags, stopAfter: 1);
         Assert.False(stopped.IsFinished);
         TrainingResult resumed = Train(pictures, "stopped", $"{flags} --resume {stopped.LastCheckpoint}");
@@ -43,6 +67,7 @@ public sealed class TrainerOnGpuTests(SmallRun pictures, SmallVideos videos) : I
         Assert.Equal(CheckpointContents.Of(whole.LastCheckpoint), CheckpointContents.Of(resumed.LastCheckpoint));
         Assert.Equal(whole.BestOverallIou, resumed.BestOverallIou);
         Assert.Equal(3, TrainingLog.ReadSteps(pictures.PathOf("logs/stopped")).Count);
+        Assert.Equal(precision == "fp16", CheckpointContents.Of(resumed.LastCheckpoint).ContainsKey("scaler/_growth_tracker"));
     }
 
     [Theory]
@@ -89,6 +114,19 @@ public sealed class TrainerOnGpuTests(SmallRun pictures, SmallVideos videos) : I
             Assert.Equal((expected[i].Step, expected[i].Epoch, expected[i].LearningRate), (actual[i].Step, actual[i].Epoch, actual[i].LearningRate));
             // AdamW makes whole steps out of gradients that are zero but for rounding, so that later losses differ more.
             Assert.Equal(expected[i].Loss, actual[i].Loss, expected[i].Loss * (i == 0 ? 2e-6 : 2e-4));
+        }
+    }
+
+    /// <summary>Calls back at each step.</summary>
+    private sealed class StepObserver(Action step) : ITrainingObserver
+    {
+        public void Line(string text)
+        {
+        }
+
+        public void Progress(TrainingProgress progress)
+        {
+            if (progress.Loss is not null) step();
         }
     }
 

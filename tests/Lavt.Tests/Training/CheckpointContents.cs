@@ -28,6 +28,7 @@ internal static class CheckpointContents
         var tree = (PickleDict)PthFile.Read(file)!;
         foreach (string part in new[] { "model", "lavt", "lr_scheduler", "epoch" })
             Walk(tree[part], part);
+        if (tree.TryGet<PickleDict>("scaler", out PickleDict? scaler)) Walk(scaler, "scaler");
         Walk(tree.Get<PickleDict>("optimizer")["state"], "moments");
         return found;
     }
