@@ -3,6 +3,7 @@
 // stages of the next tile arrive while sums of the last are finished and stored.
 #pragma once
 #include "Gemm.cuh"
+#include "HalfType.cuh"
 #include "PtxHopper.cuh"
 
 #define TILE_ROWS 128
@@ -84,7 +85,7 @@ template <class S, class Copy> DEVICE void fill(const Ring<S>& ring, Place<S::CO
 
 // Fragments of 32 columns of a float32 box for two products: lane l reads columns 8 (l % 4) to 8 (l % 4) + 7, so that all eight lanes that read at once
 // are in different banks. A product may take its depth in any order, in which GemmPack.cu has put the right operand.
-DEVICE void roundFragments(u32 (&first)[4], u32 (&second)[4], const u8* box, int row)
+template <class T> DEVICE void roundFragments(u32 (&first)[4], u32 (&second)[4], const u8* box, int row)
 {
     int lane = threadIdx.x & 31;
     const u8* line = box + row * ROW_BYTES;
@@ -94,10 +95,10 @@ DEVICE void roundFragments(u32 (&first)[4], u32 (&second)[4], const u8* box, int
     {
         float4 x = *(const float4*)(line + half * 8 * ROW_BYTES + ((place ^ swizzle) << 4));
         float4 y = *(const float4*)(line + half * 8 * ROW_BYTES + (((place + 1) ^ swizzle) << 4));
-        first[half] = packBf16(x.x, x.y);
-        first[half + 2] = packBf16(x.z, x.w);
-        second[half] = packBf16(y.x, y.y);
-        second[half + 2] = packBf16(y.z, y.w);
+        first[half] = HalfType<T>::pack(x.x, x.y);
+        first[half + 2] = HalfType<T>::pack(x.z, x.w);
+        second[half] = HalfType<T>::pack(y.x, y.y);
+        second[half + 2] = HalfType<T>::pack(y.z, y.w);
     }
 }
 
@@ -109,7 +110,7 @@ template <class T, int COLUMNS, bool ROUNDED> DEVICE void multiplyStage(float (&
     {
         int lane = threadIdx.x & 31, row = group * GROUP_ROWS + (threadIdx.x >> 5 & 3) * 16 + (lane >> 2);
         #pragma unroll
-        for (int i = 0; i < S::BOXES; i++) roundFragments(fragments[2 * i], fragments[2 * i + 1], left + i * S::BOX_BYTES, row);
+        for (int i = 0; i < S::BOXES; i++) roundFragments<T>(fragments[2 * i], fragments[2 * i + 1], left + i * S::BOX_BYTES, row);
     }
     fenceProducts();
     #pragma unroll
@@ -145,6 +146,7 @@ template <class T, int COLUMNS, bool ROUNDED> DEVICE void multiplyTile(const Rin
         waitForProducts<0>();
         if (isSpeaker) arrive(&ring.empty[ended]);
     }
+    settle(sums);
 }
 
 // Finishes two neighbouring elements of C, which both lie within.

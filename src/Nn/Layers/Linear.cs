@@ -2,6 +2,7 @@ using Lavt.Autograd;
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
 using Lavt.Tensors;
+using ProductPrecision = Lavt.Kernels.Cuda.ProductPrecision;
 
 namespace Lavt.Nn;
 
@@ -13,6 +14,8 @@ public sealed class Linear : Module
 {
     private PackedMatrix? _packed;
     private PackedBf16Matrix? _rounded;
+    private Tensor? _packedOnGpu;
+    private ProductPrecision _packedFor;
 
     /// <summary>A layer with PyTorch's default initial values.</summary>
     /// <param name="input">Channels in.</param>
@@ -37,9 +40,9 @@ public sealed class Linear : Module
     public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null)
     {
         if (_rounded is not null) return Ops.LinearBf16(x, _rounded, Bias, activation, residual);
-        PackedMatrix? packed = null;
-        if (!Training && Tape.Current is null && x.DType == DType.F32 && !x.Device.IsCuda) packed = _packed ??= Ops.PackLinear(Weight);
-        return Ops.Linear(x, Weight, Bias, activation, residual, packed, Products);
+        if (Training || Tape.Current is not null || x.DType != DType.F32) return Ops.Linear(x, Weight, Bias, activation, residual, precision: Products);
+        if (x.Device.IsCuda) return Ops.Linear(x, Weight, Bias, activation, residual, precision: Products, packedOnGpu: PackedOnGpu());
+        return Ops.Linear(x, Weight, Bias, activation, residual, _packed ??= Ops.PackLinear(Weight));
     }
 
     /// <inheritdoc/>
@@ -66,5 +69,15 @@ public sealed class Linear : Module
         ThrowIfForInferenceOnly();
         _packed?.Dispose();
         _packed = null;
+        // In place: captured graphs go on reading it.
+        if (_packedOnGpu?.Device == Weight.Device) Ops.PackLinearOnGpu(Weight, _packedFor, _packedOnGpu);
+    }
+
+    private Tensor? PackedOnGpu()
+    {
+        if (_packedOnGpu?.Device == Weight.Device && _packedFor == Products) return _packedOnGpu;
+        _packedOnGpu?.Discard();
+        _packedFor = Products;
+        return _packedOnGpu = Ops.PackLinearOnGpu(Weight, Products)?.Persist();
     }
 }

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
 using Lavt.Kernels.Cuda;
+using Lavt.Nn;
 using Lavt.Tensors;
 using Xunit;
 
@@ -18,8 +20,8 @@ public unsafe class GemmHopperTests
     {
         Operands x = new(m, n, k);
         InAllOrders(x, x.Sums, () => x.Run(ProductPrecision.BFloat16, isTransposed: true, isPacked: true));
-        Gpu.SetOrder(0);
-        if (m >= 256) x.Check(x.Run(ProductPrecision.BFloat16, isTransposed: false, isPacked: false), x.Sums);
+        x.Check(x.Run(ProductPrecision.Float16, isTransposed: true, isPacked: true), x.Sums);
+        x.Check(x.Run(ProductPrecision.BFloat16, isTransposed: false, isPacked: false), x.Sums);
     }
 
     [Theory]
@@ -60,6 +62,38 @@ public unsafe class GemmHopperTests
         Tensor onA = Gpu.From(a, [a.Length]), onB = Gpu.From(x.B, [x.B.Length]), c = onA.EmptyLike([x.M * x.N]);
         Lavt.Kernels.Cuda.Gemm.Run(Gpu.Device.Stream, x.M, x.N, x.K, new Matrix(onA.DevicePointer<float>(), Apart, 1), new Matrix(onB.DevicePointer<float>(), 1, x.K), c.DevicePointer<float>(), x.N, default, ProductPrecision.Tf32);
         x.Check(c.ToArray<float>(), x.Sums);
+    }
+
+    [Fact]
+    public void A_layer_packs_its_weight_once_and_again_when_it_changed()
+    {
+        if (!GemmHopper.IsAvailable(Gpu.Device)) Assert.Skip("needs compute capability 9.0");
+        using MemoryScope scope = MemoryScope.Begin();
+        Operands operands = new(6, 10, 12);
+        Linear layer = new(operands.K, operands.N, new RandomSource(1, 2), bias: false);
+        layer.SetTraining(false);
+        layer.Weight.CopyFrom(Tensor.From(operands.B, [operands.N, operands.K]));
+        layer.MoveTo(Gpu.Device.Device);
+        layer.UseProducts(ProductPrecision.BFloat16);
+        Tensor x = Gpu.From(operands.A, [operands.M, operands.K]);
+        operands.Check(layer.Forward(x).ToArray<float>(), operands.Sums);
+        layer.Weight.CopyFrom(Tensor.From(Array.ConvertAll(operands.B, value => -value), [operands.N, operands.K]));
+        operands.Check(layer.Forward(x).ToArray<float>(), operands.Sums);
+        layer.NotifyWeightsChanged();
+        operands.Check(layer.Forward(x).ToArray<float>(), [.. operands.Sums.Select(sum => -sum)]);
+    }
+
+    [Fact]
+    public void Other_GPUs_multiply_without_these_instructions()
+    {
+        _ = Gpu.Device;
+        if (!Gpu.IsEmulated) Assert.Skip("needs an emulated GPU of compute capability 8.0");
+        ProcessStartInfo start = new("dotnet", [typeof(GemmHopperTests).Assembly.Location, "-noColor", "-class", typeof(GemmOnGpuTests).FullName!]) { RedirectStandardOutput = true };
+        start.Environment["LAVT_EMULATED_CAPABILITY"] = "80";
+        using Process process = Process.Start(start)!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, output);
     }
 
     private static void InAllOrders(Operands x, double[] expected, Func<float[]> run)
@@ -116,7 +150,7 @@ public unsafe class GemmHopperTests
             Tensor a = Gpu.From(A, [A.Length]), b = Gpu.From(isTransposed ? B : Turned(), [B.Length]), c = Gpu.From(Old, [Old.Length]), sums = c.EmptyLike([M * N]);
             Tensor bias = Gpu.From(Bias, [N]), residual = Gpu.From(Residual, [M * N]), packed = Tensor.Empty([(int)GemmHopper.PackedBytes(K, N)], DType.U8, Gpu.Device.Device);
             Matrix right = isTransposed ? new(b.DevicePointer<float>(), 1, K) : new(b.DevicePointer<float>(), N, 1);
-            if (isPacked) GemmHopper.Pack(Gpu.Device.Stream, right, K, N, packed.DevicePointer<byte>());
+            if (isPacked) GemmHopper.Pack(Gpu.Device.Stream, right, K, N, packed.DevicePointer<byte>(), precision);
             Epilogue epilogue = withEpilogue
                 ? new() { Bias = bias.DevicePointer<float>(), Activation = Activation.Relu, Residual = residual.DevicePointer<float>(), ResidualStride = N, Accumulate = true, PreActivation = sums.DevicePointer<float>() }
                 : default;
