@@ -19,7 +19,7 @@
 #define MULTIPLYING_REGISTERS 232
 
 // What a stage holds: 128 rows and COLUMNS columns, 128 bytes of depth of T each; float32 rows that are rounded on their way
-// from shared memory to the matrix units are two or four times as long and lie as boxes of 128 bytes one behind the other.
+// from shared memory to the matrix units are twice as long and lie as boxes of 128 bytes one behind the other.
 template <class T, int COLUMNS, bool ROUNDED> struct Stage
 {
     static constexpr int DEPTH = ROW_BYTES / sizeof(T);

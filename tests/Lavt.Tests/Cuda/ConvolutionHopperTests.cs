@@ -9,10 +9,10 @@ namespace Lavt.Tests.Cuda;
 /// <summary>Convolutions with wgmma and TMA against loops in double, with operands that 16 bits hold exactly.</summary>
 public unsafe class ConvolutionHopperTests
 {
-    /// <summary>Batch, frames, height, width, kernel's frames and side, channels in and out: maps smaller and larger than a box, channels that fill no stage.</summary>
+    /// <summary>Batch, frames, height, width, kernel's frames and side, channels in and out: maps smaller and larger than a box, channels that fill no stage, and 6 that boxes cannot take.</summary>
     public static TheoryData<int, int, int, int, int, int, int, int> Cases => new()
     {
-        { 2, 1, 5, 7, 1, 3, 4, 6 }, { 1, 1, 20, 13, 1, 3, 68, 130 }, { 1, 3, 9, 17, 3, 3, 12, 70 }, { 1, 2, 16, 16, 1, 1, 64, 64 }, { 1, 1, 1, 200, 1, 3, 36, 20 },
+        { 2, 1, 5, 7, 1, 3, 4, 6 }, { 1, 1, 20, 13, 1, 3, 68, 132 }, { 1, 3, 9, 17, 3, 3, 12, 72 }, { 1, 2, 16, 16, 1, 1, 64, 64 }, { 1, 1, 1, 200, 1, 3, 36, 20 },
     };
 
     [Theory]
