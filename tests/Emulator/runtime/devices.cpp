@@ -34,13 +34,13 @@ namespace emulator
     bool canReach(int device, int owner) { return device == owner || (arePeers(device, owner) && poolAccess[owner][device]); }
 
     // LAVT_EMULATED_GPUS: how many. LAVT_EMULATED_PEERS: so many, from the first on, reach each other. LAVT_EMULATED_MIB: memory of each, with commas between.
-    // LAVT_EMULATED_CAPABILITY: such as 80; a kernel with instructions of another GPU then does not compile.
+    // LAVT_EMULATED_CAPABILITY: the compute capability, such as 80; a kernel for another GPU is refused by the compiler.
     void readSettings()
     {
         if (isInitialized) return;
         if (const char* count = getenv("LAVT_EMULATED_GPUS")) devices = std::clamp(atoi(count), 0, MostDevices);
-        if (const char* count = getenv("LAVT_EMULATED_PEERS")) peers = atoi(count);
         if (const char* asked = getenv("LAVT_EMULATED_CAPABILITY")) capability = atoi(asked);
+        if (const char* count = getenv("LAVT_EMULATED_PEERS")) peers = atoi(count);
         std::fill(memories, memories + MostDevices, size_t(8) << 30);
         const char* sizes = getenv("LAVT_EMULATED_MIB");
         for (int i = 0; sizes && *sizes && i < MostDevices; i++)

@@ -1,7 +1,6 @@
 // libcuda's functions on contexts, memory, copies and modules. Exported under the same names as the real ones.
 #include "device.h"
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <sys/mman.h>
