@@ -82,14 +82,15 @@ public static unsafe partial class Ops
     /// <summary>Packs a weight on a GPU for <see cref="Linear"/> in a precision; worthwhile where it is used many times unchanged.</summary>
     /// <param name="weight">The weight.</param>
     /// <param name="precision">Of the products.</param>
+    /// <param name="forRounded">For <see cref="LinearRounded"/>, whose input has that precision already.</param>
     /// <param name="packed">What an earlier call returned for this weight, to be overwritten; null makes a new one.</param>
     /// <returns>The packed weight, or null where that is of no use.</returns>
-    public static Tensor? PackLinearOnGpu(Tensor weight, ProductPrecision precision, Tensor? packed = null)
+    public static Tensor? PackLinearOnGpu(Tensor weight, ProductPrecision precision, bool forRounded, Tensor? packed = null)
     {
         if (!weight.Device.IsCuda || !Kernels.Cuda.GemmHopper.TakesPacked(CudaDevice.Of(weight.Device), precision)) return null;
         int n = weight.Shape[0], k = checked((int)(weight.Count / n));
         packed ??= Tensor.Empty([checked((int)Kernels.Cuda.GemmHopper.PackedBytes(k, n))], DType.U8, weight.Device);
-        Kernels.Cuda.GemmHopper.Pack(StreamOf(weight), new Matrix(weight.DevicePointer<float>(), 1, k), k, n, packed.DevicePointer<byte>(), precision);
+        Kernels.Cuda.GemmHopper.Pack(StreamOf(weight), new Matrix(weight.DevicePointer<float>(), 1, k), k, n, packed.DevicePointer<byte>(), precision, forRounded);
         return packed;
     }
 

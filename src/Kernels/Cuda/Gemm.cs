@@ -46,9 +46,11 @@ public static unsafe class Gemm
     /// <param name="epilogue">What becomes of the product.</param>
     /// <param name="precision">BFloat16 or Float16.</param>
     /// <param name="roundsResult">Whether C is rounded too.</param>
-    public static void RunRounded(CudaStream stream, int m, int n, int k, void* a, Matrix b, void* c, in Epilogue epilogue, ProductPrecision precision, bool roundsResult)
+    /// <param name="packed">B as <see cref="GemmHopper.Pack"/> made it for that; null packs it on the fly where that pays.</param>
+    public static void RunRounded(CudaStream stream, int m, int n, int k, void* a, Matrix b, void* c, in Epilogue epilogue, ProductPrecision precision, bool roundsResult, void* packed = null)
     {
         Product product = ProductOf(m, n, k, a, k, 1, b, c, n, epilogue);
+        if (GemmHopper.TryRunRounded(stream, product, precision, roundsResult, packed)) return;
         CudaKernel[] kernels = precision == ProductPrecision.Float16 ? s_roundedF16 : s_roundedBf16;
         kernels[roundsResult ? 1 : 0].Launch(stream, GridOf(product), ProductKernels.ThreadsOf(precision), 0, KernelArgument.ByValue(&product));
     }

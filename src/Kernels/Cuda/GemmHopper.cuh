@@ -155,14 +155,14 @@ template <int ACTIVATION> DEVICE void finishPair(const Product& p, i64 i, int j,
     if (p.bias) sum = make_float2(sum.x + p.bias[j], sum.y + p.bias[j + 1]);
     if (p.preActivation) *(float2*)(p.preActivation + i * p.cRow + j) = sum;
     sum = make_float2(activate<ACTIVATION>(sum.x), activate<ACTIVATION>(sum.y));
-    float2* c = (float2*)(p.c + i * p.cRow + j);
+    RESULT* c = p.c + i * p.cRow + j;
     if (p.residual)
     {
         float2 residual = *(const float2*)(p.residual + i * p.residualRow + j);
         sum = make_float2(sum.x + residual.x, sum.y + residual.y);
     }
-    if (p.accumulate) sum = make_float2(c->x + sum.x, c->y + sum.y);
-    *c = sum;
+    if (p.accumulate) sum = make_float2(toFloat(c[0]) + sum.x, toFloat(c[1]) + sum.y);
+    storePair(c, sum.x, sum.y);
 }
 
 // The work of a block of HOPPER_THREADS threads: tiles blockIdx.x, blockIdx.x + gridDim.x and so on. copy(tile, left part, right part, step, barrier)

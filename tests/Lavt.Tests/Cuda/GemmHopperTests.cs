@@ -41,6 +41,32 @@ public unsafe class GemmHopperTests
         InAllOrders(x, x.Sums, x.RunBf16);
     }
 
+    [Theory]
+    [InlineData(ProductPrecision.BFloat16, false)]
+    [InlineData(ProductPrecision.BFloat16, true)]
+    [InlineData(ProductPrecision.Float16, true)]
+    public void Rows_and_results_may_be_stored_in_16_bits(ProductPrecision precision, bool roundsResult)
+    {
+        if (!GemmHopper.IsAvailable(Gpu.Device)) Assert.Skip("needs compute capability 9.0");
+        Operands x = new(260, 66, 136);
+        using MemoryScope scope = MemoryScope.Begin();
+        bool isBf16 = precision == ProductPrecision.BFloat16;
+        Tensor a = Gpu.From(Array.ConvertAll(x.A, value => isBf16 ? (short)(BitConverter.SingleToInt32Bits(value) >> 16) : BitConverter.HalfToInt16Bits((Half)value)), [x.A.Length]);
+        Tensor b = Gpu.From(x.B, [x.B.Length]), bias = Gpu.From(x.Bias, [x.N]), c = Tensor.Empty([x.M * x.N], roundsResult ? DType.I16 : DType.F32, Gpu.Device.Device);
+        Epilogue epilogue = new() { Bias = bias.DevicePointer<float>() };
+        void* result = roundsResult ? c.DevicePointer<short>() : c.DevicePointer<float>();
+        Lavt.Kernels.Cuda.Gemm.RunRounded(Gpu.Device.Stream, x.M, x.N, x.K, a.DevicePointer<short>(), new Matrix(b.DevicePointer<float>(), 1, x.K), result, epilogue, precision, roundsResult);
+        float[] sums = roundsResult
+            ? Array.ConvertAll(c.ToArray<short>(), bits => isBf16 ? BitConverter.Int32BitsToSingle(bits << 16) : (float)BitConverter.Int16BitsToHalf(bits))
+            : c.ToArray<float>();
+        double unit = !roundsResult ? 1e-6 : isBf16 ? 1 / 256.0 : 1 / 2048.0;
+        for (int i = 0; i < sums.Length; i++)
+        {
+            double expected = x.Sums[i] + x.Bias[i % x.N];
+            Assert.True(Math.Abs(sums[i] - expected) <= 4e-5 + Math.Abs(expected) * unit, $"element {i}: {sums[i]}, expected {expected}");
+        }
+    }
+
     [Fact]
     public void The_epilogue_is_that_of_other_products()
     {
