@@ -15,16 +15,18 @@ internal static class BenchCommand
         var runs = new Option<int>("--runs") { HelpName = "N", Description = "How often each is measured. Default 5.", DefaultValueFactory = _ => 5 };
         var train = new Option<bool>("--train") { Description = "Measure steps of training instead of forward passes." };
         var profile = new Option<bool>("--profile") { Description = "Show where the time goes, kernel by kernel." };
-        var command = new Command("bench", "Measures how long a model takes on this machine, with random weights.") { runs, train, profile };
+        var roofline = new Option<string?>("--roofline") { HelpName = "FILE", Description = "Draw the kernels below the machine's peaks, as SVG; measures them as --profile does." };
+        var command = new Command("bench", "Measures how long a model takes on this machine, with random weights.") { runs, train, profile, roofline };
         var flags = new FlagOptions(command);
         HelpPage.Attach(command,
             "lavt bench --model lavt_one --swin_type base --window12",
             "lavt bench --model lavt --swin_type tiny --batch-size 2 --train",
             "lavt bench --model lavt_one --swin_type base --window12 --threads 1 --runs 10",
             "lavt bench --model lavt_video --swin_type tiny --sep_t_pwam --num_frames 8",
-            "lavt bench --model lavt_one --swin_type base --window12 --profile --json profile.json");
+            "lavt bench --model lavt_one --swin_type base --window12 --profile --json profile.json",
+            "lavt bench --model lavt_one --swin_type base --window12 --roofline roofline.svg");
         command.Subcommands.Add(Serve());
-        command.SetAction(result => Run(flags.Read(result), result.GetValue(runs), result.GetValue(train), result.GetValue(profile)));
+        command.SetAction(result => Run(flags.Read(result), result.GetValue(runs), result.GetValue(train), result.GetValue(profile), result.GetValue(roofline)));
         return command;
     }
 
@@ -43,10 +45,11 @@ internal static class BenchCommand
         return command;
     }
 
-    private static int Run(LavtOptions options, int runs, bool train, bool profile)
+    private static int Run(LavtOptions options, int runs, bool train, bool profile, string? roofline)
     {
         if (runs < 1)
             throw new OptionException("--runs", $"must be at least 1, got {runs}");
+        profile |= roofline is not null;
         Machine.Prepare(options.Machine);
         int batch = options.Given.Contains("--batch-size") ? options.Training.BatchSize : 1;
         var benchmark = new ModelBenchmark(options, batch) { Profiles = profile };
@@ -65,6 +68,8 @@ internal static class BenchCommand
         };
         if (options.Evaluation.JsonFile is { } file)
             report.Save(file);
+        if (roofline is not null)
+            File.WriteAllText(roofline, RooflinePicture.Draw(report));
         Console.Write(report);
         return ExitCode.Ok;
     }

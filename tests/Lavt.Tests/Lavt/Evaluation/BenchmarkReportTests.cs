@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Xml.Linq;
 using Lavt.Evaluation;
 using Lavt.Kernels;
 using Xunit;
@@ -39,6 +41,20 @@ public class BenchmarkReportTests
         JsonElement kernel = document.RootElement.GetProperty("kernels")[0];
         Assert.Equal(("Gemm 2 x 3 -> 4", 150e9), (kernel.GetProperty("name").GetString(), kernel.GetProperty("flops").GetDouble()));
         Assert.Equal(20e9, document.RootElement.GetProperty("peak").GetProperty("bytes").GetDouble());
+    }
+
+    [Fact]
+    public void A_roofline_draws_the_kernels_whose_operations_are_counted()
+    {
+        XElement svg = XElement.Parse(RooflinePicture.Draw(s_report));
+        XElement disc = Assert.Single(svg.Elements(), element => element.Name.LocalName == "circle");
+        Assert.Equal("Gemm 2 x 3 -> 4: 500 GF/s, 50 % of the peak, 66.7 % of the time", disc.Value);
+        // 50 operations per byte are the ridge of these peaks, half of what it allows lies below it.
+        double[] roof = [.. svg.Elements().Single(element => element.Attribute("stroke")?.Value == "#000").Attribute("d")!.Value.Split('M', 'L', 'H', ' ')
+            .Where(number => number.Length > 0).Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
+        Assert.Equal(roof[2], double.Parse(disc.Attribute("cx")!.Value, CultureInfo.InvariantCulture), 0.1);
+        Assert.True(double.Parse(disc.Attribute("cy")!.Value, CultureInfo.InvariantCulture) > roof[3]);
+        Assert.Throws<ArgumentException>(() => RooflinePicture.Draw(s_report with { Peak = null }));
     }
 
     [Fact]
