@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Lavt.Demo;
 using Lavt.Evaluation;
+using Lavt.Options;
 using Lavt.Text;
 using Lavt.Training;
 
@@ -33,23 +34,33 @@ internal static class DemoCommand
         var folder = new Option<string?>("--out") { HelpName = "DIR", Description = "Folder for everything. Default demo, or demo-video." };
         var seed = new Option<ulong>("--seed") { HelpName = "N", Description = "Decides data and weights. Default 1.", DefaultValueFactory = _ => 1 };
         var video = new Option<bool>("--video") { Description = "Moving scenes and a video model instead, with sentences that speak of motion." };
-        var command = new Command("demo", "Draws a data set, trains a small LAVT on it, evaluates it and shows the result.") { folder, seed, video };
-        HelpPage.Attach(command, "lavt demo", "lavt demo --video", "lavt demo --out other --seed 3");
+        var device = new Option<string>("--device") { HelpName = "NAME", Description = "Where to train and evaluate. Default cpu.", DefaultValueFactory = _ => "cpu" };
+        var command = new Command("demo", "Draws a data set, trains a small LAVT on it, evaluates it and shows the result.") { folder, seed, video, device };
+        HelpPage.Attach(command, "lavt demo", "lavt demo --video", "lavt demo --out other --seed 3", "lavt demo --device cuda");
         command.SetAction(result =>
         {
             string to = Path.GetFullPath(result.GetValue(folder) ?? (result.GetValue(video) ? "demo-video" : "demo"));
-            return result.GetValue(video) ? VideoDemo.Run(to, result.GetValue(seed)) : Run(to, result.GetValue(seed));
+            string[] machine = MachineFlags(result.GetValue(device)!);
+            return result.GetValue(video) ? VideoDemo.Run(to, result.GetValue(seed), machine) : Run(to, result.GetValue(seed), machine);
         });
         return command;
     }
 
-    private static int Run(string folder, ulong seed)
+    /// <summary>The flags that name the device, which must be there before anything is drawn.</summary>
+    private static string[] MachineFlags(string device)
+    {
+        MachineOptions machine = LavtFlags.Table.Find("--device")!.Apply(new LavtOptions(), device).Machine;
+        Machine.Prepare(machine);
+        return machine.DeviceNames == new MachineOptions().DeviceNames ? [] : ["--device", machine.DeviceNames];
+    }
+
+    private static int Run(string folder, ulong seed, string[] machine)
     {
         long started = Stopwatch.GetTimestamp();
         string data = Path.Combine(folder, "data");
         Terminal.Note($"drawing a data set in {data}");
         DemoScenes.Make(data, new DemoOptions { Seed = seed, TrainPictures = TrainPictures });
-        string[] where = ["--dataset", "refcoco", "--splitBy", "unc", "--refer_data_root", data, "--bert_tokenizer", data];
+        string[] where = ["--dataset", "refcoco", "--splitBy", "unc", "--refer_data_root", data, "--bert_tokenizer", data, .. machine];
         string vocabulary = BertTokenizer.Load(data).VocabularySize.ToString(CultureInfo.InvariantCulture);
         int code = Call(folder, "lavt-train", [.. s_training, "--bert_vocabulary", vocabulary, "--seed", seed.ToString(CultureInfo.InvariantCulture), .. where]);
         (string Split, string File, string[] More)[] evaluations =

@@ -32,15 +32,15 @@ internal static class VideoDemo
         "--batch-size", "4", "--img_size", "64", "--epochs", "3", "--workers", "1", "--keep", "0", "--print-freq", "50",
     ];
 
-    /// <summary>Runs the demo in a folder.</summary>
-    public static int Run(string folder, ulong seed)
+    /// <summary>Runs the demo in a folder, with the flags that name a device.</summary>
+    public static int Run(string folder, ulong seed, string[] machine)
     {
         long started = Stopwatch.GetTimestamp();
         string data = Path.Combine(folder, "data");
         Terminal.Note($"drawing a data set in {data}");
         bool withA2d = A2dMask.IsSupported;
         DemoVideos.Make(data, new DemoVideoOptions { Seed = seed, WithA2d = withA2d });
-        string[] where = ["--ytvos_data_root", data, "--a2d_data_root", Path.Combine(data, DemoVideos.A2dFolder), "--bert_tokenizer", data];
+        string[] where = ["--ytvos_data_root", data, "--a2d_data_root", Path.Combine(data, DemoVideos.A2dFolder), "--bert_tokenizer", data, .. machine];
         string vocabulary = BertTokenizer.Load(data).VocabularySize.ToString(CultureInfo.InvariantCulture);
         int code = DemoCommand.Call(folder, "lavt-train",
             [.. s_training, "--dataset", "ytvos", "--bert_vocabulary", vocabulary, "--seed", seed.ToString(CultureInfo.InvariantCulture), .. where]);

@@ -74,6 +74,11 @@ public static unsafe class Gemm
     private static void Run<V>(GemmProblem* problem)
         where V : struct, ISimd<V>
     {
+        if (GemmNarrow.Suits<V>(problem))
+        {
+            GemmNarrow.Run<V>(problem);
+            return;
+        }
         if (GemmFewRows<V>.Serves(problem))
         {
             GemmFewRows<V> few = new(problem);

@@ -34,8 +34,13 @@ public sealed class Linear : Module
     public Tensor? Bias { get; }
 
     /// <summary>[..., input] to [..., output].</summary>
-    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null)
+    /// <param name="x">The input; for inference on a GPU also in BF16 or F16.</param>
+    /// <param name="activation">Applied to the sum of product and bias.</param>
+    /// <param name="residual">Added at the end, or null.</param>
+    /// <param name="result">The type of the result where x is BF16 or F16: F32 or that of x.</param>
+    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null, DType result = DType.F32)
     {
+        if (x.DType is DType.BF16 or DType.F16) return Ops.LinearRounded(x, Weight, Bias, activation, residual, result);
         if (_rounded is not null) return Ops.LinearBf16(x, _rounded, Bias, activation, residual);
         PackedMatrix? packed = null;
         if (!Training && Tape.Current is null && x.DType == DType.F32 && !x.Device.IsCuda) packed = _packed ??= Ops.PackLinear(Weight);

@@ -40,6 +40,9 @@ public sealed unsafe class GemmTests
         { 120, 16, 300 },
         { 241, 70, 40 },
         { 1009, 33, 17 },
+        { 131, 2, 517 },
+        { 64, 1, 40 },
+        { 67, 2, 5000 },
         { 7, 5, 5000 },
         { 0, 4, 4 },
         { 4, 0, 4 },
@@ -60,6 +63,7 @@ public sealed unsafe class GemmTests
 
     [Theory]
     [InlineData(37, 75, 90)]
+    [InlineData(67, 2, 70)]
     [InlineData(4, 64, 700)]
     [InlineData(3, 5, 5000)]
     [InlineData(5, 6, 0)]
@@ -92,7 +96,7 @@ public sealed unsafe class GemmTests
     [Fact]
     public void Packed_operand_gives_the_same_bits()
     {
-        foreach ((int m, int n, int k) in new[] { (100, 96, 200), (17, 45, 1300), (1, 33, 64) })
+        foreach ((int m, int n, int k) in new[] { (100, 96, 200), (17, 45, 1300), (1, 33, 64), (130, 2, 75) })
         {
             using Case product = new(m, n, k, Layout.TransposedB, 5);
             Epilogue epilogue = product.Epilogue(Activation.Gelu, bias: true, residual: true, accumulate: false, preActivation: false);
@@ -149,6 +153,7 @@ public sealed unsafe class GemmTests
 
     [Theory]
     [InlineData(300, 200, 700, Layout.TransposedB)]
+    [InlineData(300, 1, 700, Layout.TransposedB)]
     [InlineData(130, 70, 9000, Layout.TransposedA)]
     [InlineData(2, 40, 9000, Layout.TransposedA)]
     public void Bits_do_not_depend_on_the_number_of_workers(int m, int n, int k, Layout layout)
