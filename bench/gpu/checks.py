@@ -69,7 +69,7 @@ def outcome(name, status, output):
 def golden(run):
     """Whole models against the published code's numbers, and the masks of lower precisions against float32's."""
     rows = run.results["golden"] = []
-    for precision in ("fp32", "tf32", "bf16"):
+    for precision in ("fp32", "tf32", "bf16", "fp16"):
         folder = run.root / (GOLDEN_SMOKE if run.smoke else "tests/golden/full")
         status, output = run.programs.run([run.app / "lavt", "golden", folder, "--device", "cuda", "--precision", precision, "--verbose"], run.left())
         summary = re.search(r"(\d+) passed, (\d+) failed", output)
