@@ -15,6 +15,7 @@ public sealed unsafe class WinogradRoundingTests
     [InlineData(3, "1x15x23", 1, 160, 64)]
     [InlineData(1, "8x13x18", 3, 64, 96)]
     [InlineData(3, "5x15x11", 3, 96, 64)]
+    [InlineData(1, "1x7x13", 1, 512, 513)]
     public void Error_is_below_that_of_bfloat16(int batch, string extents, int frames, int cin, int cout)
     {
         (Volume map, Volume kernel) = (Volumes.Parse(extents), new(frames, 3, 3));
@@ -27,7 +28,7 @@ public sealed unsafe class WinogradRoundingTests
         using PackedConv packed = PackedConv.Pack(weight.Pointer, kernel, cin, cout, rounded: true);
         Convolution.Forward(x.Pointer, batch, map, packed, y.Pointer, default);
         double error = WinogradTests.RelativeError(y.Pointer, WinogradTests.Convolve(x.Pointer, batch, map, cin, weight.Pointer, kernel, cout));
-        Assert.InRange(error, 1e-5, 1.5e-3);
+        Assert.InRange(error, 1e-5, WinogradScheme.For(cin, cout).IsSix ? 2.3e-3 : 1.5e-3);
     }
 
     /// <summary>Where inputs and weights are proportional the sums are as large as they can be: next to the end of int32.</summary>
