@@ -8,6 +8,7 @@ matrix products over tokens. That is as fast as the published Conv1d on permuted
 PyTorch 1.13 as packaged by Debian computes for 1x1 Conv1d through oneDNN.
 """
 import argparse
+import math
 
 import torch
 from torch import nn
@@ -55,19 +56,23 @@ class PatchEmbed(nn.Module):
 
 
 def relative_position_index(window):
-    """(window², window²): row of the bias table for each pair of places in a window."""
-    place = torch.stack(torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")).flatten(1)
-    row, column = place[:, :, None] - place[:, None, :] + window - 1
-    return row * (2 * window - 1) + column
+    """(N, N) for windows of N places: row of the bias table for each pair of places; window has the extents of any number of axes."""
+    place = torch.stack(torch.meshgrid(*(torch.arange(n) for n in window), indexing="ij")).flatten(1)
+    index = 0
+    for difference, extent in zip(place[:, :, None] - place[:, None, :], window):
+        index = index * (2 * extent - 1) + difference + extent - 1
+    return index
 
 
 class WindowAttention(nn.Module):
-    """Self-attention among the tokens (windows, window², C) of each window, with a learned bias per relative position."""
+    """Self-attention among the tokens (windows, N, C) of each window, with a learned bias per relative position; smaller windows of
+    clips take the first rows and columns of the index."""
 
     def __init__(self, width, window, heads):
         super().__init__()
         self.heads = heads
-        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
+        rows = math.prod(2 * extent - 1 for extent in window)
+        self.relative_position_bias_table = nn.Parameter(torch.zeros(rows, heads))
         self.register_buffer("relative_position_index", relative_position_index(window))
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
@@ -77,7 +82,7 @@ class WindowAttention(nn.Module):
         windows, places, width = x.shape
         q, k, v = self.qkv(x).view(windows, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         scores = (q * (width // self.heads) ** -0.5) @ k.transpose(-2, -1)
-        bias = self.relative_position_bias_table[self.relative_position_index.view(-1)]
+        bias = self.relative_position_bias_table[self.relative_position_index[:places, :places].reshape(-1)]
         scores += bias.view(places, places, self.heads).permute(2, 0, 1)  # in place: what autograd keeps is the softmax
         if mask is not None:  # windows are batch-major, so the mask of one picture's windows repeats
             scores.view(-1, len(mask), self.heads, places, places).add_(mask[:, None])
@@ -132,7 +137,7 @@ class SwinBlock(nn.Module):
         super().__init__()
         self.window, self.shift, self.drop = window, shift, drop
         self.norm1 = nn.LayerNorm(width)
-        self.attn = WindowAttention(width, window, heads)
+        self.attn = WindowAttention(width, (window, window), heads)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = Mlp(width)
 

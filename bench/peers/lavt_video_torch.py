@@ -54,41 +54,6 @@ class PatchEmbed(nn.Module):
         return self.norm(frames.permute(0, 2, 3, 1)).unflatten(0, clips.shape[:2])
 
 
-def relative_position_index(window):
-    """(N, N) for windows of N tokens: row of the bias table for each pair of places."""
-    place = torch.stack(torch.meshgrid(*(torch.arange(n) for n in window), indexing="ij")).flatten(1)
-    index = 0
-    for difference, extent in zip(place[:, :, None] - place[:, None, :], window):
-        index = index * (2 * extent - 1) + difference + extent - 1
-    return index
-
-
-class WindowAttention(nn.Module):
-    """Self-attention among the tokens (windows, N, C) of each window; smaller windows take the first rows and columns of the index."""
-
-    def __init__(self, width, window, heads):
-        super().__init__()
-        self.heads = heads
-        rows = 1
-        for extent in window:
-            rows *= 2 * extent - 1
-        self.relative_position_bias_table = nn.Parameter(torch.zeros(rows, heads))
-        self.register_buffer("relative_position_index", relative_position_index(window))
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
-
-    def forward(self, x, mask):
-        windows, places, width = x.shape
-        q, k, v = self.qkv(x).view(windows, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        scores = (q * (width // self.heads) ** -0.5) @ k.transpose(-2, -1)
-        bias = self.relative_position_bias_table[self.relative_position_index[:places, :places].reshape(-1)]
-        scores += bias.view(places, places, self.heads).permute(2, 0, 1)
-        if mask is not None:
-            scores.view(-1, len(mask), self.heads, places, places).add_(mask[:, None])
-        return self.proj((scores.softmax(-1) @ v).transpose(1, 2).reshape(windows, places, width))
-
-
 def to_windows(x, window):
     """(B, T, rows, columns, C) -> (windows, N, C)."""
     (t, h, w), (batch, frames, rows, columns, width) = window, x.shape
@@ -126,7 +91,7 @@ class SwinBlock(nn.Module):
         super().__init__()
         self.window, self.shift, self.drop = window, shift, drop
         self.norm1 = nn.LayerNorm(width)
-        self.attn = WindowAttention(width, window, heads)
+        self.attn = lavt.WindowAttention(width, window, heads)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = lavt.Mlp(width)
 

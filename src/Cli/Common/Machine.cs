@@ -15,8 +15,8 @@ internal static class Machine
     public static void Prepare(MachineOptions options)
     {
         foreach (Device device in options.Devices.Where(device => device.IsCuda)) Open(device);
-        if (options.Precision == Precision.Tf32 && !options.Device.IsCuda)
-            throw new OptionException("--precision", "tf32 is a type of GPUs; give --device cuda, or leave --precision out");
+        if (options.Precision is Precision.Tf32 or Precision.Float16 && !options.Device.IsCuda)
+            throw new OptionException("--precision", $"{(options.Precision == Precision.Tf32 ? "tf32" : "fp16")} is a type of GPUs; give --device cuda, or leave --precision out");
         if (options.Threads is not null || LaunchEnvironment.Read().LocalSize > 1)
             Workers.SetDefaultCount(Threads(options));
         if (options.Precision == Precision.BFloat16 && !options.Device.IsCuda && Bf16Gemm.Missing is { } why)

@@ -53,7 +53,7 @@ internal static class PredictCommand
     {
         Machine.Prepare(options.Machine);
         Picture picture = Picture.Load(image);
-        var predictor = new Predictor(options);
+        using var predictor = new Predictor(options);
         string name = Prepare(image, folder);
         Console.WriteLine($"{image}: {picture.Columns} x {picture.Rows} pixels, seen at {predictor.ImageSize} x {predictor.ImageSize}");
         IReadOnlyList<SentencePrediction> predictions = predictor.Predict(picture, sentences);
@@ -72,7 +72,7 @@ internal static class PredictCommand
     {
         Machine.Prepare(options.Machine);
         var input = new VideoInput(path);
-        var predictor = new Predictor(options);
+        using var predictor = new Predictor(options);
         string name = Prepare(Path.TrimEndingDirectorySeparator(path), folder);
         var status = new StatusLine();
         using var interruption = new Interruption();

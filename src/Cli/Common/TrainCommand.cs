@@ -32,7 +32,7 @@ internal static class TrainCommand
     private static int Run(LavtOptions options)
     {
         Machine.Prepare(options.Machine);
-        if (options.Training.MixedPrecision)
+        if (options.Training.MixedPrecision && !options.Machine.Device.IsCuda)
             Terminal.Note("--use_amp has no effect: the CPU computes in fp32");
         using var interruption = new Interruption();
         return DeviceGroup.Run(options.Machine, devices => Train(options, devices, interruption));

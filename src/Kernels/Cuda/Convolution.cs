@@ -9,14 +9,14 @@ namespace Lavt.Kernels.Cuda;
 /// </summary>
 public static unsafe class Convolution
 {
-    private const int Tile = 64, Threads = 256, PixelsPerPart = 1024, BlocksWanted = 512, MostParts = 64;
+    private const int Tile = ProductKernels.Tile, Threads = 256, PixelsPerPart = 1024, BlocksWanted = 512, MostParts = 64;
     private const string File = "Convolution.cu", WeightsFile = "ConvolutionWeights.cu";
 
-    private static readonly CudaKernel[] s_forward = PerPrecision(File, "convolution");
+    private static readonly ProductKernels s_forward = new(File, "convolution");
     private static readonly CudaKernel s_pack = new(File, "convolution_pack");
     private static readonly CudaKernel s_packTurned = new(File, "convolution_pack_turned");
     private static readonly CudaKernel s_tapsWithin = new(WeightsFile, "convolution_taps_within");
-    private static readonly CudaKernel[] s_weights = PerPrecision(WeightsFile, "convolution_weights");
+    private static readonly ProductKernels s_weights = new(WeightsFile, "convolution_weights");
     private static readonly CudaKernel s_finishWeights = new(WeightsFile, "convolution_weights_finish");
 
     /// <summary>y = activation(x * weight + bias).</summary>
@@ -58,20 +58,15 @@ public static unsafe class Convolution
         long parts = Math.Clamp(Math.Min(BlocksWanted / (tiles * kernel.Count), shape.Pixels / PixelsPerPart), 1, MostParts), pixelsPerPart = (shape.Pixels + parts - 1) / parts;
         using CudaScratch partials = new(stream, parts * shape.WeightCount * sizeof(float)), within = new(stream, (long)map.Count * sizeof(uint));
         s_tapsWithin.Launch(stream, Grid.Over(map.Count, Threads), Threads, 0, within.Address, KernelArgument.ByValue(&shape));
-        s_weights[(int)precision].Launch(stream, new Grid(tiles, kernel.Count, (int)parts), ThreadsOf(precision), 0, x, dy, within.Address, partials.Address, pixelsPerPart, KernelArgument.ByValue(&shape));
+        s_weights.Launch(stream, precision, new Grid(tiles, kernel.Count, (int)parts), x, dy, within.Address, partials.Address, pixelsPerPart, KernelArgument.ByValue(&shape));
         s_finishWeights.Launch(stream, Grid.Over(shape.WeightCount, Threads), Threads, 0, partials.Address, (int)parts, output, input, kernel.Count, dWeight);
     }
 
     private static void Run(CudaStream stream, float* x, float* packed, Result result, Shape shape, ProductPrecision precision)
     {
         Grid grid = new((shape.Pixels + Tile - 1) / Tile, (shape.Output + Tile - 1) / Tile);
-        s_forward[(int)precision].Launch(stream, grid, ThreadsOf(precision), 0, x, packed, KernelArgument.ByValue(&result), KernelArgument.ByValue(&shape));
+        s_forward.Launch(stream, precision, grid, x, packed, KernelArgument.ByValue(&result), KernelArgument.ByValue(&shape));
     }
-
-    private static int ThreadsOf(ProductPrecision precision) => precision == ProductPrecision.Float32 ? 256 : 128;
-
-    /// <summary>The kernels in the order of <see cref="ProductPrecision"/>.</summary>
-    private static CudaKernel[] PerPrecision(string file, string name) => [new(file, name + "_float"), new(file, name + "_tf32"), new(file, name + "_bf16")];
 
     /// <summary>As Convolution.cuh declares it.</summary>
     private readonly struct Shape(int batch, Volume map, Volume kernel, int input, int output)

@@ -17,9 +17,9 @@ struct PixelTile
     u32 within[TILE];
 };
 
-template <int THREADS, int DEPTH> struct PixelLoader
+template <class Sums> struct PixelLoader
 {
-    static constexpr int LOADS = TILE * DEPTH / THREADS;
+    static constexpr int THREADS = Sums::THREADS, DEPTH = Sums::DEPTH, LOADS = TILE * DEPTH / THREADS;
     float a[LOADS], b[LOADS];
     const float *x, *weight;    // weight [tap, input, output]
     const u32* within;
@@ -47,14 +47,14 @@ template <int THREADS, int DEPTH> struct PixelLoader
     }
 };
 
-template <class Sums, int THREADS, int DEPTH> DEVICE void convolve(const float* x, const float* weight, const Epilogue& epilogue, const Shape& shape)
+template <class Sums> DEVICE void convolve(const float* x, const float* weight, const Epilogue& epilogue, const Shape& shape)
 {
     __shared__ PixelTile tile;
     i64 firstPixel = (i64)blockIdx.x * TILE;
-    int firstColumn = blockIdx.y * TILE, stepsPerTap = (shape.input + DEPTH - 1) / DEPTH;
-    for (int i = threadIdx.x; i < TILE; i += THREADS) tile.within[i] = tapsWithin(shape, firstPixel + i);
+    int firstColumn = blockIdx.y * TILE, stepsPerTap = (shape.input + Sums::DEPTH - 1) / Sums::DEPTH;
+    for (int i = threadIdx.x; i < TILE; i += Sums::THREADS) tile.within[i] = tapsWithin(shape, firstPixel + i);
     __syncthreads();
-    PixelLoader<THREADS, DEPTH> loader{{}, {}, x, weight, tile.within, shape, firstPixel, firstColumn, stepsPerTap};
+    PixelLoader<Sums> loader{{}, {}, x, weight, tile.within, shape, firstPixel, firstColumn, stepsPerTap};
     Sums sums;
     sums.multiply(loader, shape.taps * stepsPerTap);
     sums.forEach([&](int row, int column, float sum)
@@ -68,15 +68,14 @@ template <class Sums, int THREADS, int DEPTH> DEVICE void convolve(const float* 
     });
 }
 
-#define CONVOLUTION_KERNEL(name, Sums, THREADS, DEPTH)                                                                                                             \
-    extern "C" __global__ void __launch_bounds__(THREADS) convolution_##name(const float* __restrict__ x, const float* __restrict__ weight, Epilogue epilogue, Shape shape) \
-    {                                                                                                                                                              \
-        convolve<Sums, THREADS, DEPTH>(x, weight, epilogue, shape);                                                                                                \
+#define CONVOLUTION_KERNEL(name, Sums)                                                                                             \
+    extern "C" __global__ void __launch_bounds__(Sums::THREADS) convolution_##name(                                                \
+        const float* __restrict__ x, const float* __restrict__ weight, Epilogue epilogue, Shape shape)                             \
+    {                                                                                                                              \
+        convolve<Sums>(x, weight, epilogue, shape);                                                                                \
     }
 
-CONVOLUTION_KERNEL(float, FloatSums, FLOAT_THREADS, FLOAT_DEPTH)
-CONVOLUTION_KERNEL(tf32, Tf32Sums, TENSOR_THREADS, TENSOR_DEPTH)
-CONVOLUTION_KERNEL(bf16, Bf16Sums, TENSOR_THREADS, TENSOR_DEPTH)
+PRODUCT_KERNELS(CONVOLUTION_KERNEL)
 
 // PyTorch's weight [output, input, taps] as [tap, input, output].
 extern "C" __global__ void __launch_bounds__(256) convolution_pack(const float* __restrict__ weight, int output, int input, int taps, float* packed)

@@ -9,9 +9,9 @@ extern "C" __global__ void __launch_bounds__(256) convolution_taps_within(u32* w
     if (i < (i64)shape.map.frames * shape.map.height * shape.map.width) within[i] = tapsWithin(shape, i);
 }
 
-template <int THREADS, int DEPTH> struct WeightLoader
+template <class Sums> struct WeightLoader
 {
-    static constexpr int LOADS = TILE * DEPTH / THREADS;
+    static constexpr int THREADS = Sums::THREADS, DEPTH = Sums::DEPTH, LOADS = TILE * DEPTH / THREADS;
     float a[LOADS], b[LOADS];
     const float *x, *dy;
     const u32* within;
@@ -40,13 +40,13 @@ template <int THREADS, int DEPTH> struct WeightLoader
 };
 
 // partials [part][tap][input][output]; blockIdx = (tiles of input x output, tap, part).
-template <class Sums, int THREADS, int DEPTH> DEVICE void multiplyPixels(const float* x, const float* dy, const u32* within, float* partials, i64 pixelsPerPart, const Shape& shape)
+template <class Sums> DEVICE void multiplyPixels(const float* x, const float* dy, const u32* within, float* partials, i64 pixelsPerPart, const Shape& shape)
 {
     int tilesAcross = (shape.output + TILE - 1) / TILE, row = blockIdx.x / tilesAcross * TILE, column = blockIdx.x % tilesAcross * TILE, tap = blockIdx.y;
     i64 first = blockIdx.z * pixelsPerPart, last = min(shape.pixels, first + pixelsPerPart);
-    WeightLoader<THREADS, DEPTH> loader{{}, {}, x, dy, within, shape, first, last, tapShift(shape, tap), tap, row, column, shape.map.frames * shape.map.height * shape.map.width};
+    WeightLoader<Sums> loader{{}, {}, x, dy, within, shape, first, last, tapShift(shape, tap), tap, row, column, shape.map.frames * shape.map.height * shape.map.width};
     Sums sums;
-    sums.multiply(loader, (int)((last - first + DEPTH - 1) / DEPTH));
+    sums.multiply(loader, (int)((last - first + Sums::DEPTH - 1) / Sums::DEPTH));
     partials += ((i64)blockIdx.z * shape.taps + tap) * shape.input * shape.output;
     sums.forEach([&](int i, int j, float sum)
     {
@@ -54,16 +54,14 @@ template <class Sums, int THREADS, int DEPTH> DEVICE void multiplyPixels(const f
     });
 }
 
-#define WEIGHT_KERNEL(name, Sums, THREADS, DEPTH)                                                                                  \
-    extern "C" __global__ void __launch_bounds__(THREADS) convolution_weights_##name(                                              \
+#define WEIGHT_KERNEL(name, Sums)                                                                                                  \
+    extern "C" __global__ void __launch_bounds__(Sums::THREADS) convolution_weights_##name(                                        \
         const float* __restrict__ x, const float* __restrict__ dy, const u32* __restrict__ within, float* partials, i64 pixelsPerPart, Shape shape) \
     {                                                                                                                              \
-        multiplyPixels<Sums, THREADS, DEPTH>(x, dy, within, partials, pixelsPerPart, shape);                                       \
+        multiplyPixels<Sums>(x, dy, within, partials, pixelsPerPart, shape);                                                       \
     }
 
-WEIGHT_KERNEL(float, FloatSums, FLOAT_THREADS, FLOAT_DEPTH)
-WEIGHT_KERNEL(tf32, Tf32Sums, TENSOR_THREADS, TENSOR_DEPTH)
-WEIGHT_KERNEL(bf16, Bf16Sums, TENSOR_THREADS, TENSOR_DEPTH)
+PRODUCT_KERNELS(WEIGHT_KERNEL)
 
 // Adds up the parts: dWeight [output, input, taps] as PyTorch has it.
 extern "C" __global__ void __launch_bounds__(256) convolution_weights_finish(const float* __restrict__ partials, int parts, int output, int input, int taps, float* dWeight)

@@ -3,27 +3,10 @@ using Lavt.Kernels.Cuda.Driver;
 
 namespace Lavt.Kernels.Cuda;
 
-/// <summary>To what the operands of a matrix product are rounded; sums are float32 always.</summary>
-public enum ProductPrecision
-{
-    /// <summary>Not at all: float32 on the ordinary units.</summary>
-    Float32,
-
-    /// <summary>10 bits of mantissa, on the matrix units.</summary>
-    Tf32,
-
-    /// <summary>bfloat16, on the matrix units.</summary>
-    BFloat16,
-}
-
 /// <summary>Products of float32 matrices in a GPU's memory: C = activation(A · B + bias) + residual (+ old C). Any strides, any sizes.</summary>
 public static unsafe class Gemm
 {
-    private const int Tile = 64;
-
-    private static readonly CudaKernel s_float = new("GemmFloat.cu", "gemm_float");
-    private static readonly CudaKernel s_tf32 = new("GemmTensor.cu", "gemm_tf32");
-    private static readonly CudaKernel s_bf16 = new("GemmTensor.cu", "gemm_bf16");
+    private static readonly ProductKernels s_kernels = new("Gemm.cu", "gemm");
 
     /// <summary>C[m, n] = activation(A[m, k] · B[k, n] + bias) + residual (+ old C).</summary>
     /// <param name="stream">Where it runs.</param>
@@ -58,13 +41,8 @@ public static unsafe class Gemm
             Activation = (int)epilogue.Activation,
             Accumulate = epilogue.Accumulate ? 1 : 0,
         };
-        (CudaKernel kernel, int threads) = precision switch
-        {
-            ProductPrecision.Tf32 => (s_tf32, 128),
-            ProductPrecision.BFloat16 => (s_bf16, 128),
-            _ => (s_float, 256),
-        };
-        kernel.Launch(stream, new Grid((m + Tile - 1) / Tile, (n + Tile - 1) / Tile), threads, 0, KernelArgument.ByValue(&product));
+        const int Tile = ProductKernels.Tile;
+        s_kernels.Launch(stream, precision, new Grid((m + Tile - 1) / Tile, (n + Tile - 1) / Tile), KernelArgument.ByValue(&product));
     }
 
     /// <summary>The arguments as Gemm.cuh declares them.</summary>

@@ -36,6 +36,14 @@ DEVICE f16 toF16(float x)
     return f16{bits};
 }
 
+// Two numbers in one register, the first in the lower half.
+DEVICE u32 packF16(float low, float high)
+{
+    u32 bits;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+    return bits;
+}
+
 // A float with 10 bits of mantissa, as products of type TF32 take it; ties away from zero.
 DEVICE u32 toTf32(float x)
 {

@@ -15,16 +15,17 @@ public static unsafe class WindowAttention
     private static readonly CudaKernel[] s_backwardKeys = PerHead("WindowAttentionBackward.cu", "window_attention_backward_keys");
 
     private static readonly CudaKernel s_forwardBf16 = new("WindowAttentionTensor.cu", "window_attention_forward_bf16");
+    private static readonly CudaKernel s_forwardF16 = new("WindowAttentionTensor.cu", "window_attention_forward_f16");
 
     /// <inheritdoc cref="Cpu.WindowAttention.Forward"/>
-    /// <remarks>Rounded to bfloat16, heads of 32 channels are computed on the matrix units; all else is float32.</remarks>
+    /// <remarks>Rounded to bfloat16 or float16, heads of 32 channels are computed on the matrix units; all else is float32.</remarks>
     public static void Forward(CudaStream stream, float* qkv, float* qkvBias, float* biasTable, float* y, int batch, int heads, int headDim, Volume map, Volume window, Volume shift, Volume tableWindow, ProductPrecision precision = ProductPrecision.Float32)
     {
         Geometry geometry = new(heads, headDim, map, window, shift, tableWindow);
-        if (precision == ProductPrecision.BFloat16 && headDim == TensorHead)
+        if (headDim == TensorHead && precision is ProductPrecision.BFloat16 or ProductPrecision.Float16)
         {
             int allWarps = (geometry.Size + QueriesPerWarp - 1) / QueriesPerWarp, blocks = (allWarps + MostTensorWarps - 1) / MostTensorWarps, warps = (allWarps + blocks - 1) / blocks;
-            s_forwardBf16.Launch(stream, new Grid((long)batch * geometry.Windows, heads, blocks), warps * WarpSize, geometry.TableBytes, qkv, qkvBias, biasTable, y, KernelArgument.ByValue(&geometry));
+            (precision == ProductPrecision.Float16 ? s_forwardF16 : s_forwardBf16).Launch(stream, new Grid((long)batch * geometry.Windows, heads, blocks), warps * WarpSize, geometry.TableBytes, qkv, qkvBias, biasTable, y, KernelArgument.ByValue(&geometry));
             return;
         }
         (int parts, int threads) = Share(geometry.Size, MostThreads);

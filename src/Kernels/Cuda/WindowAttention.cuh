@@ -2,6 +2,7 @@
 // of a window and a head of it, HEAD_DIM channels; rows of the other tokens pass by in shared memory, ROWS at a time.
 #pragma once
 #include "Common.cuh"
+#include "HalfType.cuh"
 
 // The launcher says how many channels a head has, rounded up to a multiple of 4.
 #ifndef HEAD_DIM
@@ -95,9 +96,6 @@ DEVICE Source resultOf(const Geometry& g, const float* y, i64 sample)
     int channels = g.heads * g.headDim;
     return Source{y + sample * g.tokens * channels + blockIdx.y * g.headDim, channels, nullptr};
 }
-
-DEVICE void store(float& to, float x) { to = x; }
-DEVICE void store(bf16& to, float x) { to = toBf16(x); }
 
 // Puts the rows of the first places into shared memory; neighbouring threads read neighbouring channels.
 template <class T, int WIDTH> DEVICE void gather(const Geometry& g, const Source& source, const int* places, int count, float factor, T (*rows)[WIDTH])
@@ -207,6 +205,17 @@ DEVICE void findOthers(const Geometry& g, int window, int first, Others& others)
     }
 }
 
+// The ROWS other tokens from first on, with their rows of two sources. All threads of the block come here.
+template <class T, int WIDTH> DEVICE void gatherOthers(
+    const Geometry& g, int window, int first, Others& others, const Source& left, float leftFactor, T (*leftRows)[WIDTH], const Source& right, T (*rightRows)[WIDTH])
+{
+    findOthers(g, window, first, others);
+    __syncthreads();
+    gather(g, left, others.places, ROWS, leftFactor, leftRows);
+    gather(g, right, others.places, ROWS, 1.f, rightRows);
+    __syncthreads();
+}
+
 // What tokens of different regions lose before the softmax, as published.
 #define OTHER_REGION -100.f
 
@@ -228,11 +237,7 @@ DEVICE void attend(const Geometry& g, int window, const Source& keys, const Sour
     for (int d = 0; d < HEAD_DIM; d++) softmax.sums[d] = 0.f;
     for (int first = 0; first < g.size; first += ROWS)
     {
-        findOthers(g, window, first, others);
-        __syncthreads();
-        gather(g, keys, others.places, ROWS, 1.f, rows[0]);
-        gather(g, values, others.places, ROWS, 1.f, rows[1]);
-        __syncthreads();
+        gatherOthers(g, window, first, others, keys, 1.f, rows[0], values, rows[1]);
         int count = min(ROWS, g.size - first);
         for (int j = 0; j < count; j += AT_ONCE)
         {

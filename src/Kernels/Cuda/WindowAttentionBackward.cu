@@ -38,11 +38,7 @@ extern "C" __global__ void __launch_bounds__(256) window_attention_backward_quer
             float logTotal = softmax.largest + logf(softmax.total);
             for (int first = 0; first < g.size; first += ROWS)
             {
-                findOthers(g, window, first, others);
-                __syncthreads();
-                gather(g, keys, others.places, ROWS, 1.f, rows[0]);
-                gather(g, values, others.places, ROWS, 1.f, rows[1]);
-                __syncthreads();
+                gatherOthers(g, window, first, others, keys, 1.f, rows[0], values, rows[1]);
                 int count = min(ROWS, g.size - first);
                 for (int j = 0; j < count; j += AT_ONCE)
                 {
@@ -98,17 +94,13 @@ extern "C" __global__ void __launch_bounds__(256) window_attention_backward_keys
     gatherOwn(g, sourceOf(g, qkv, qkvBias, sample, 2), mine.place, 1.f, others.places, rows[0], value);
     for (int first = 0; first < g.size; first += ROWS)
     {
-        findOthers(g, window, first, others);
-        __syncthreads();
-        gather(g, sourceOf(g, qkv, qkvBias, sample, 0), others.places, ROWS, g.scale, rows[0]);
-        gather(g, resultOf(g, dy, sample), others.places, ROWS, 1.f, rows[1]);
         int count = min(ROWS, g.size - first);
         for (int i = threadIdx.x; i < count; i += blockDim.x)
         {
             logTotals[i] = statistics[statistic + first + i];
             means[i] = statistics[allWindows * g.heads * g.size + statistic + first + i];
         }
-        __syncthreads();
+        gatherOthers(g, window, first, others, sourceOf(g, qkv, qkvBias, sample, 0), g.scale, rows[0], resultOf(g, dy, sample), rows[1]);
         for (int j = 0; j < count; j += AT_ONCE)
         {
             float scores[AT_ONCE], slopes[AT_ONCE];

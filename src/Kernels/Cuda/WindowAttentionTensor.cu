@@ -1,4 +1,4 @@
-// Attention within shifted windows, forward, on the matrix units: operands are rounded to bfloat16, heads have 32 channels. A warp
+// Attention within shifted windows, forward, on the matrix units: operands are rounded to bfloat16 or float16, heads have 32 channels. A warp
 // has 16 queries; keys and values pass by, ROWS at a time. blockIdx = (sample windows + window, head, part of the queries).
 #define HEAD_DIM 32
 #include "WindowAttention.cuh"
@@ -19,11 +19,9 @@ DEVICE float rowSum(float x)
     return x + __shfl_xor_sync(ALL_LANES, x, 2);
 }
 
-extern "C" __global__ void __launch_bounds__(MOST_WARPS * 32) window_attention_forward_bf16(
-    const float* __restrict__ qkv, const float* __restrict__ qkvBias, const float* __restrict__ biasTable, float* y, Geometry g)
+template <class T> DEVICE void attendOnMatrixUnits(const float* qkv, const float* qkvBias, const float* biasTable, float* table, float* y, const Geometry& g)
 {
-    extern __shared__ float table[];
-    __shared__ __align__(16) bf16 queries[MOST_WARPS * 16][WIDTH], keys[ROWS][WIDTH], values[ROWS][WIDTH];
+    __shared__ __align__(16) T queries[MOST_WARPS * 16][WIDTH], keys[ROWS][WIDTH], values[ROWS][WIDTH];
     __shared__ int places[MOST_WARPS * 16];
     __shared__ Others others;
     const float infinity = __int_as_float(0x7F800000);
@@ -43,11 +41,7 @@ extern "C" __global__ void __launch_bounds__(MOST_WARPS * 32) window_attention_f
     float largest[2] = {-infinity, -infinity}, total[2] = {}, sums[HEAD_DIM / 8][4] = {};
     for (int first = 0; first < g.size; first += ROWS)
     {
-        findOthers(g, window, first, others);
-        __syncthreads();
-        gather(g, sourceOf(g, qkv, qkvBias, sample, 1), others.places, ROWS, 1.f, keys);
-        gather(g, sourceOf(g, qkv, qkvBias, sample, 2), others.places, ROWS, 1.f, values);
-        __syncthreads();
+        gatherOthers(g, window, first, others, sourceOf(g, qkv, qkvBias, sample, 1), 1.f, keys, sourceOf(g, qkv, qkvBias, sample, 2), values);
         float scores[ROWS / 8][4] = {};
         #pragma unroll
         for (int j = 0; j < ROWS / 16; j++)
@@ -56,8 +50,8 @@ extern "C" __global__ void __launch_bounds__(MOST_WARPS * 32) window_attention_f
             {
                 u32 key[4];
                 loadMatrices(key, &keys[j * 16 + (lane & 7) + (lane >> 4) * 8][half * 16 + ((lane >> 3) & 1) * 8]);
-                multiplyAddBf16(scores[2 * j], query[half], key[0], key[1]);
-                multiplyAddBf16(scores[2 * j + 1], query[half], key[2], key[3]);
+                HalfType<T>::multiplyAdd(scores[2 * j], query[half], key[0], key[1]);
+                HalfType<T>::multiplyAdd(scores[2 * j + 1], query[half], key[2], key[3]);
             }
         float larger[2] = {largest[0], largest[1]};
         #pragma unroll
@@ -94,14 +88,20 @@ extern "C" __global__ void __launch_bounds__(MOST_WARPS * 32) window_attention_f
         for (int j = 0; j < ROWS / 16; j++)
         {
             const float *left = scores[2 * j], *right = scores[2 * j + 1];
-            u32 weights[4] = {packBf16(left[0], left[1]), packBf16(left[2], left[3]), packBf16(right[0], right[1]), packBf16(right[2], right[3])};
+            u32 weights[4];
+            #pragma unroll
+            for (int pair = 0; pair < 2; pair++)
+            {
+                weights[pair] = HalfType<T>::pack(left[2 * pair], left[2 * pair + 1]);
+                weights[2 + pair] = HalfType<T>::pack(right[2 * pair], right[2 * pair + 1]);
+            }
             #pragma unroll
             for (int half = 0; half < 2; half++)
             {
                 u32 value[4];
                 loadMatricesTransposed(value, &values[j * 16 + (lane & 15)][half * 16 + (lane >> 4) * 8]);
-                multiplyAddBf16(sums[2 * half], weights, value[0], value[1]);
-                multiplyAddBf16(sums[2 * half + 1], weights, value[2], value[3]);
+                HalfType<T>::multiplyAdd(sums[2 * half], weights, value[0], value[1]);
+                HalfType<T>::multiplyAdd(sums[2 * half + 1], weights, value[2], value[3]);
             }
         }
         __syncthreads();
@@ -117,3 +117,14 @@ extern "C" __global__ void __launch_bounds__(MOST_WARPS * 32) window_attention_f
             *(float2*)(y + (i64)mine[row].place * channels + j * 8) = make_float2(factor * sums[j][2 * row], factor * sums[j][2 * row + 1]);
     }
 }
+
+#define ATTENTION_KERNEL(T)                                                                                                        \
+    extern "C" __global__ void __launch_bounds__(MOST_WARPS * 32) window_attention_forward_##T(                                    \
+        const float* __restrict__ qkv, const float* __restrict__ qkvBias, const float* __restrict__ biasTable, float* y, Geometry g) \
+    {                                                                                                                              \
+        extern __shared__ float table[];                                                                                           \
+        attendOnMatrixUnits<T>(qkv, qkvBias, biasTable, table, y, g);                                                              \
+    }
+
+ATTENTION_KERNEL(bf16)
+ATTENTION_KERNEL(f16)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Imaging;
@@ -59,6 +60,7 @@ public sealed class ClipEvaluator
         plan = plan[PlanShare.Of(plan.Length, Devices.Rank, Devices.Size)];
         var tally = new MaskTally();
         _model.SetMode(training: false);
+        using ModelSession session = new(_model);
         using IEnumerator<ClipBatch> batches = _loader.Read(plan, dropLast: false).GetEnumerator();
         bool more = batches.MoveNext();
         while (more)
@@ -73,10 +75,10 @@ public sealed class ClipEvaluator
             // Clips that follow each other are often the same with another sentence; what does not depend on it is computed once.
             using MemoryScope scope = MemoryScope.Begin();
             byte[] frames = first.Frames.ToArray();
-            PwamVisuals prefix = _model.Prefix(ClipTensors.Frames(first));
+            PwamVisuals prefix = session.Prefix(ClipTensors.Frames(first));
             do
             {
-                Evaluate(batches.Current, prefix, tally);
+                Evaluate(batches.Current, session, prefix, tally);
                 more = Next();
             }
             while (more && batches.Current[0].Failure is null && batches.Current[0].Frames.SequenceEqual(frames));
@@ -106,14 +108,14 @@ public sealed class ClipEvaluator
         Results = tally.Results,
     };
 
-    private void Evaluate(ClipBatch batch, PwamVisuals prefix, MaskTally tally)
+    private void Evaluate(ClipBatch batch, ModelSession session, PwamVisuals prefix, MaskTally tally)
     {
         using MemoryScope scope = MemoryScope.Begin();
         ClipItem clip = batch[0];
         Tensor mask = ClipTensors.TokenMask(batch);
-        Tensor language = _model.TextEncoder.Forward(ClipTensors.TokenIds(batch), mask);
-        Tensor logits = _model.Forward(prefix, clip.Shape.Size, clip.Shape.Size, language, mask);
-        if (Features is { } to) to.Folder.Add(to.Dataset[clip.Choice.Sample], clip.AnnotatedFrame, [.. _model.Features(prefix, language, mask).Select(map => map?.AsFrames())]);
+        Tensor language = session.Words(ClipTensors.TokenIds(batch), mask);
+        Tensor logits = Ops.To(session.Logits(prefix, clip.Shape.Size, clip.Shape.Size, language, mask), Device.Cpu);
+        if (Features is { } to) to.Folder.Add(to.Dataset[clip.Choice.Sample], clip.AnnotatedFrame, [.. _model.Features(prefix, language, mask).Select(map => map is { } there ? Ops.To(there.AsFrames(), Device.Cpu) : null)]);
         bool isAnnotated = clip.Shape.Masks == 1;
         MaskOverlap overlap = default, original = default;
         for (int place = 0; place < clip.Shape.Masks; place++)

@@ -48,12 +48,13 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         plan = plan[PlanShare.Of(plan.Length, Devices.Rank, Devices.Size)];
         var tally = new MaskTally();
         model.SetMode(training: false);
+        using ModelSession session = new(model);
         foreach (Batch batch in ReadPastBroken(plan, tally.Broken))
         {
             if (stop.IsCancellationRequested) break;
             swap?.Apply(batch);
             using (MemoryScope scope = MemoryScope.Begin())
-                Compare(batch, Forward(batch), swap, tally);
+                Compare(batch, Forward(session, batch), swap, tally);
             Progress?.Invoke(tally.Results.Count, plan.Length);
         }
         tally = tally.OfAll(Devices, stop);
@@ -75,7 +76,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
     }
 
     /// <summary>Logits [B, S, S, 2]. What does not depend on the sentence is computed once per picture.</summary>
-    private Tensor Forward(Batch batch)
+    private Tensor Forward(ModelSession session, Batch batch)
     {
         int[] firstOfPicture = new int[batch.Count];
         List<int> pictures = [];
@@ -85,10 +86,10 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
                 pictures.Add(item);
             firstOfPicture[item] = pictures.Count - 1;
         }
-        PwamVisuals prefix = model.Prefix(Rows(BatchTensors.Pictures(batch), pictures)).ForSentences(firstOfPicture);
+        PwamVisuals prefix = session.Prefix(Rows(BatchTensors.Pictures(batch), pictures)).ForSentences(firstOfPicture);
         Tensor mask = BatchTensors.TokenMask(batch);
-        Tensor language = model.TextEncoder.Forward(BatchTensors.TokenIds(batch), mask);
-        return Ops.To(model.Forward(prefix, batch.ImageSize, batch.ImageSize, language, mask), Device.Cpu);
+        Tensor language = session.Words(BatchTensors.TokenIds(batch), mask);
+        return Ops.To(session.Logits(prefix, batch.ImageSize, batch.ImageSize, language, mask), Device.Cpu);
     }
 
     private long ImageOf(Batch batch, int item) => dataset[batch.Choices[item].Sample].Image.Id;

@@ -15,28 +15,31 @@ internal sealed class SentencePass
     /// <summary>Frames that a picture model takes at once; they do not see each other.</summary>
     private const int PicturesAtOnce = 4;
 
-    private readonly LavtModel _model;
+    private readonly ModelSession _session;
+    private readonly bool _fusesClips;
     private readonly int _size;
     private readonly List<(Tensor Language, Tensor Mask)> _words = [];
 
     /// <summary>Encodes sentences. The results belong to the memory scope that is open.</summary>
     /// <param name="model">The model, in evaluation mode.</param>
+    /// <param name="session">A session of it.</param>
     /// <param name="size">Rows and columns of a frame as the model sees it.</param>
     /// <param name="sentences">The sentences as word pieces.</param>
-    public SentencePass(LavtModel model, int size, IReadOnlyList<Tokens> sentences)
+    public SentencePass(LavtModel model, ModelSession session, int size, IReadOnlyList<Tokens> sentences)
     {
-        (_model, _size) = (model, size);
+        (_session, _fusesClips, _size) = (session, model.Options.FusesClips, size);
         foreach (Tokens tokens in sentences)
         {
             Tensor ids = Tensor.Zeros([1, tokens.Ids.Length], DType.I64), mask = Tensor.Zeros([1, tokens.Ids.Length]);
             for (int i = 0; i < tokens.Ids.Length; i++) ids.Span<long>()[i] = tokens.Ids[i];
             mask.Span<float>()[..tokens.Count].Fill(1);
-            _words.Add((model.TextEncoder.Forward(ids, mask), mask));
+            // A copy, for the session's own result holds until the next sentence.
+            _words.Add((session.Words(ids, mask).Copy(), mask));
         }
     }
 
     /// <summary>The length of windows for this model, if a video model sees so many frames at once (0: all).</summary>
-    public int WindowOf(int asked) => _model.Options.FusesClips ? asked : PicturesAtOnce;
+    public int WindowOf(int asked) => _fusesClips ? asked : PicturesAtOnce;
 
     /// <summary>Runs all sentences on a window.</summary>
     /// <param name="frames">Frames of S × S × 3 bytes each.</param>
@@ -45,12 +48,12 @@ internal sealed class SentencePass
     public void Run(IReadOnlyList<byte[]> frames, CancellationToken stop, Action<int, Tensor> ready)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        PwamVisuals prefix = _model.Prefix(Input(frames));
+        PwamVisuals prefix = _session.Prefix(Input(frames));
         for (int i = 0; i < _words.Count; i++)
         {
             stop.ThrowIfCancellationRequested();
             using MemoryScope inner = MemoryScope.Begin();
-            ready(i, Ops.To(_model.Forward(prefix, _size, _size, _words[i].Language, _words[i].Mask), Device.Cpu));
+            ready(i, Ops.To(_session.Logits(prefix, _size, _size, _words[i].Language, _words[i].Mask), Device.Cpu));
         }
     }
 

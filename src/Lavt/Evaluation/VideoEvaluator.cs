@@ -55,9 +55,10 @@ public sealed class VideoEvaluator(LavtModel model, VideoPieces videos, int load
         (int first, int own) = PlanShare.Of(count, Devices.Rank, Devices.Size).GetOffsetAndLength(count);
         var counts = new Counts(0, 0, default, [], []);
         model.SetMode(training: false);
+        using ModelSession session = new(model);
         for (int video = first; video < first + own && !stop.IsCancellationRequested; video++)
         {
-            counts = Add(counts, video, stop);
+            counts = Add(counts, session, video, stop);
             Progress?.Invoke(video + 1 - first, own);
         }
         counts = OfAll(counts, stop);
@@ -77,12 +78,12 @@ public sealed class VideoEvaluator(LavtModel model, VideoPieces videos, int load
     }
 
     /// <summary>The counts with one more video.</summary>
-    private Counts Add(Counts counts, int video, CancellationToken stop)
+    private Counts Add(Counts counts, ModelSession session, int video, CancellationToken stop)
     {
         var tally = new VideoTally(videos.Data, videos.Videos[video]);
         try
         {
-            Evaluate(video, tally, stop);
+            Evaluate(session, video, tally, stop);
         }
         catch (DataException failure)
         {
@@ -111,10 +112,10 @@ public sealed class VideoEvaluator(LavtModel model, VideoPieces videos, int load
             [.. parts.SelectMany(part => part.Scores)], [.. parts.SelectMany(part => part.Broken)]);
     }
 
-    private void Evaluate(int video, VideoTally tally, CancellationToken stop)
+    private void Evaluate(ModelSession session, int video, VideoTally tally, CancellationToken stop)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        var pass = new SentencePass(model, videos.Shape.Size, videos.Sentences(video));
+        var pass = new SentencePass(model, session, videos.Shape.Size, videos.Sentences(video));
         foreach (FrameWindow<VideoFrame> window in FrameWindows.Cut(Frames(video), pass.WindowOf(Window)))
         {
             pass.Run([.. window.Frames.Select(frame => frame.Pixels)], stop, (sentence, logits) =>

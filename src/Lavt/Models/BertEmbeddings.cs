@@ -30,9 +30,9 @@ public sealed class BertEmbeddings : Module
         int length = ids.Shape[1];
         if (length > _positions.Weight.Shape[0])
             throw new ArgumentException($"a text of {length} tokens is longer than the {_positions.Weight.Shape[0]} positions of this BERT");
-        Tensor positions = Tensor.From(Enumerable.Range(0, length).Select(i => (long)i).ToArray(), [length]).CopyTo(Device);
+        Tensor positions = Ops.Slice(_positions.Weight, 0, 0, length);
         Tensor types = Tensor.Zeros([length], DType.I64, Device);
-        Tensor x = Ops.Add(_words.Forward(ids), Ops.Add(_types.Forward(types), _positions.Forward(positions)));
+        Tensor x = Ops.Add(_words.Forward(ids), Ops.Add(_types.Forward(types), positions));
         return Ops.Dropout(_norm.Forward(x), Training ? _dropout : 0);
     }
 }

@@ -11,17 +11,19 @@ public sealed record PwamVisuals(FeatureMap Map, IReadOnlyList<(Tensor Visual, T
     public PwamVisuals ForSentences(IReadOnlyList<int> clips)
     {
         ArgumentNullException.ThrowIfNull(clips);
-        return new(Map with { Tokens = Chosen(Map.Tokens) }, [.. Streams.Select(s => (Chosen(s.Visual), s.Query is null ? null : Chosen(s.Query)))]);
-
-        Tensor Chosen(Tensor tensor)
+        return With(tensor =>
         {
             bool same = clips.Count == tensor.Shape[0] && !clips.Where((clip, i) => clip != i).Any();
             if (same) return tensor;
             Tensor chosen = tensor.EmptyLike(tensor.Shape.With(0, clips.Count));
             for (int i = 0; i < clips.Count; i++) chosen.ViewSlice(0, i, 1).CopyFrom(tensor.ViewSlice(0, clips[i], 1));
             return chosen;
-        }
+        });
     }
+
+    /// <summary>The same with each tensor replaced, in the order of <see cref="ForEach"/>.</summary>
+    internal PwamVisuals With(Func<Tensor, Tensor> replace) =>
+        new(Map with { Tokens = replace(Map.Tokens) }, [.. Streams.Select(s => (replace(s.Visual), s.Query is null ? null : replace(s.Query)))]);
 
     internal void ForEach(Action<Tensor> action)
     {

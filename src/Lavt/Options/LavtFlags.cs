@@ -115,5 +115,5 @@ public static class LavtFlags
         .Text("--device", "cpu", "Where to compute; several, such as cpu:0,cpu:1, share every batch.",
             o => o.DeviceNames, (o, v) => o with { DeviceNames = string.Join(',', MachineOptions.ParseDevices(v)) })
         .Integer("--threads", "Threads that compute; one per core when not given.", o => o.Threads, (o, v) => o with { Threads = v })
-        .Choice("--precision", "Type of the arithmetic: bf16 and, on a GPU, tf32 round the inputs of linear layers.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32), ("bf16", Precision.BFloat16), ("tf32", Precision.Tf32));
+        .Choice("--precision", "Type of the arithmetic: bf16 and, on a GPU, tf32 and fp16 round the inputs of linear layers.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32), ("bf16", Precision.BFloat16), ("tf32", Precision.Tf32), ("fp16", Precision.Float16));
 }

@@ -34,6 +34,7 @@ public sealed record MachineOptions
     {
         Precision.BFloat16 => ProductPrecision.BFloat16,
         Precision.Tf32 => ProductPrecision.Tf32,
+        Precision.Float16 => ProductPrecision.Float16,
         _ => ProductPrecision.Float32,
     };
 
@@ -62,14 +63,29 @@ public sealed record MachineOptions
         return devices;
     }
 
-    /// <summary>Stops a training that asks for what only inference has: GPUs, and a precision without gradients.</summary>
-    /// <exception cref="OptionException">The device is a GPU, or <see cref="Precision"/> is not float32.</exception>
-    public void RequireTrainable()
+    /// <summary>The options for a training: with <c>--use_amp</c> a GPU computes products in bfloat16, unless a precision was given.</summary>
+    /// <param name="mixedPrecision">Whether <c>--use_amp</c> was given.</param>
+    /// <exception cref="OptionException">The CPU is to train in another type than float32, or several GPUs are to train together.</exception>
+    public MachineOptions ForTraining(bool mixedPrecision)
     {
-        if (Device.IsCuda)
-            throw new OptionException("--device", "training computes on the CPU so far; give --device cpu (GPUs evaluate and predict)");
-        if (Precision != Precision.Float32)
-            throw new OptionException("--precision", "training on the CPU computes in fp32 alone; leave the flag out (a trained model can be evaluated with --precision bf16)");
+        if (!Device.IsCuda)
+        {
+            return Precision == Precision.Float32
+                ? this
+                : throw new OptionException("--precision", "training on the CPU computes in fp32 alone; leave the flag out (a trained model can be evaluated with --precision bf16)");
+        }
+        if (Devices.Count > 1)
+            throw new OptionException("--device", "a training takes one GPU so far; name one of them");
+        return mixedPrecision && Precision == Precision.Float32 ? this with { Precision = Precision.BFloat16 } : this;
+    }
+
+    /// <summary>Moves a model to where these options say, and chooses its products there.</summary>
+    public void PrepareForTraining(Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (!Device.IsCuda) return;
+        model.UseProducts(GpuProducts);
+        model.MoveTo(Device);
     }
 }
 
@@ -84,4 +100,7 @@ public enum Precision
 
     /// <summary><c>tf32</c>: products of linear layers with 10 bits of mantissa, everything else float32; on GPUs.</summary>
     Tf32,
+
+    /// <summary><c>fp16</c>: products of linear layers from float16, everything else float32; on GPUs.</summary>
+    Float16,
 }

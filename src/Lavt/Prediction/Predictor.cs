@@ -22,9 +22,10 @@ public sealed record SentencePrediction(string Text, Mask Mask, double Seconds)
 }
 
 /// <summary>Finds what sentences mean in pictures and videos, with the weights of a checkpoint.</summary>
-public sealed class Predictor
+public sealed class Predictor : IDisposable
 {
     private readonly LavtModel _model;
+    private readonly ModelSession _session;
     private readonly BertTokenizer _tokenizer;
     private readonly PictureTransform _transform = new();
     private readonly BilinearResizer _resizer = new();
@@ -36,6 +37,7 @@ public sealed class Predictor
     {
         WarmUp.Start();
         (_model, LavtOptions completed) = TrainedModel.Load(options);
+        _session = new ModelSession(_model);
         ImageSize = completed.Data.ImageSize;
         _tokenizer = ReferDatasets.LoadTokenizer(completed.Data, completed.Model.Bert);
     }
@@ -51,7 +53,7 @@ public sealed class Predictor
         using MemoryScope scope = MemoryScope.Begin();
         Tensor input = Tensor.Empty([1, 1, 3, ImageSize, ImageSize]);
         _transform.Apply(picture, ImageSize, input.Span<float>());
-        PwamVisuals prefix = _model.Prefix(input);
+        PwamVisuals prefix = _session.Prefix(input);
         return [.. sentences.Select(sentence => Predict(picture, prefix, sentence))];
     }
 
@@ -71,7 +73,7 @@ public sealed class Predictor
         ArgumentNullException.ThrowIfNull(sentences);
         ArgumentNullException.ThrowIfNull(ready);
         using MemoryScope scope = MemoryScope.Begin();
-        var pass = new SentencePass(_model, ImageSize, [.. sentences.Select(sentence => _tokenizer.Encode(sentence, ClipShape.MaxTokens))]);
+        var pass = new SentencePass(_model, _session, ImageSize, [.. sentences.Select(sentence => _tokenizer.Encode(sentence, ClipShape.MaxTokens))]);
         Mask found = new();
         foreach (FrameWindow<SquareFrame> part in FrameWindows.Cut(frames.Select(Square), pass.WindowOf(window)))
         {
@@ -85,6 +87,9 @@ public sealed class Predictor
             });
         }
     }
+
+    /// <summary>Gives back what predicting holds on a GPU.</summary>
+    public void Dispose() => _session.Dispose();
 
     private SquareFrame Square(Picture picture)
     {
@@ -102,7 +107,7 @@ public sealed class Predictor
         for (int i = 0; i < tokens.Count; i++)
             ids.Span<long>()[i] = tokens.Ids[i];
         mask.Span<float>()[..tokens.Count].Fill(1);
-        Tensor logits = Ops.To(_model.Forward(prefix, ImageSize, ImageSize, _model.TextEncoder.Forward(ids, mask), mask), Device.Cpu);
+        Tensor logits = Ops.To(_session.Logits(prefix, ImageSize, ImageSize, _session.Words(ids, mask), mask), Device.Cpu);
         var found = new Mask();
         PredictedMask.Read(logits, 0, picture.Rows, picture.Columns, found);
         return new SentencePrediction(sentence, found, Stopwatch.GetElapsedTime(started).TotalSeconds);

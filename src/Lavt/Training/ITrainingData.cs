@@ -1,3 +1,4 @@
+using Lavt.Autograd;
 using Lavt.Models;
 using Lavt.Tensors;
 
@@ -36,7 +37,12 @@ internal interface ITrainingData
 /// <param name="TokenMask">1 for word pieces, 0 for padding [B, L].</param>
 /// <param name="Masks">The true masks of 0 and 1 [N, S, S] (U8).</param>
 /// <param name="AnnotatedRows">The rows of the logits that the masks belong to [N] (I64); null if there is one for each.</param>
-internal sealed record TrainingTensors(Tensor Pictures, Tensor TokenIds, Tensor TokenMask, Tensor Masks, Tensor? AnnotatedRows = null);
+internal sealed record TrainingTensors(Tensor Pictures, Tensor TokenIds, Tensor TokenMask, Tensor Masks, Tensor? AnnotatedRows = null)
+{
+    /// <summary>The same on a device.</summary>
+    public TrainingTensors To(Device device) => new(
+        Ops.To(Pictures, device), Ops.To(TokenIds, device), Ops.To(TokenMask, device), Ops.To(Masks, device), AnnotatedRows is { } rows ? Ops.To(rows, device) : null);
+}
 
 /// <summary>How a model did on the validation split. All scores are in per cent.</summary>
 /// <param name="Sentences">Sentences that were evaluated.</param>

@@ -68,7 +68,7 @@ internal static class OptimizerState
         {
             if (!saved.TryGet<Tensor>(key, out Tensor? value) || value.Count != parameter.Count)
                 throw new WeightFileException(file, $"its optimizer lacks {key} of {name} with {parameter.Count} numbers; without it the run cannot go on (--amsgrad must be as it was)");
-            Tensor own = Tensor.Empty(parameter.Shape);
+            Tensor own = Tensor.Empty(parameter.Shape, DType.F32, parameter.Device);
             own.CopyFrom(value.To(DType.F32).ViewAs(parameter.Shape));
             return own;
         }

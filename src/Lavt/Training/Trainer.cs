@@ -1,10 +1,7 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json;
 using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Evaluation;
-using Lavt.Losses;
 using Lavt.Models;
 using Lavt.Nn;
 using Lavt.Nn.Parallel;
@@ -28,9 +25,9 @@ public sealed class Trainer
     private readonly DataParallel _parallel;
     private readonly AdamW _optimizer;
     private readonly PolynomialSchedule _schedule;
+    private readonly TrainingSteps _steps;
+    private readonly Queue<LaunchedStep> _launched = [];
     private readonly int _stepsPerEpoch;
-    private readonly Stopwatch _running = new();
-    private readonly long _firstStep;
     private TrainingPosition _position;
 
     /// <summary>Opens data and weights.</summary>
@@ -44,7 +41,7 @@ public sealed class Trainer
     public Trainer(LavtOptions options, ITrainingObserver observer, string logRoot = "models", CollectiveQueue? devices = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.Machine.RequireTrainable();
+        options = options with { Machine = options.Machine.ForTraining(options.Training.MixedPrecision) };
         TrainingOptions training = options.Training;
         _devices = devices ?? CollectiveQueue.Single;
         _observer = observer;
@@ -55,6 +52,7 @@ public sealed class Trainer
         LavtCheckpoint? checkpoint = options.Weights.Resume.Length > 0 ? LavtCheckpoint.Read(TrainedModel.Existing(options.Weights.Resume), withOptimizer: true) : null;
         _model = checkpoint is null ? ModelStart.New(options) : ModelStart.Resume(checkpoint, options);
         _options = options with { Model = _model.Options };
+        options.Machine.PrepareForTraining(_model);
 
         _data = TrainingData.Open(_options, ReferDatasets.LoadTokenizer(options.Data, _model.Options.Bert), _devices);
         _stepsPerEpoch = StepsPerEpoch(_data.Count);
@@ -64,12 +62,12 @@ public sealed class Trainer
             ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
         ParameterGroups.Freeze(_model, _optimizer);
         _position = checkpoint is null ? new TrainingPosition() : TrainingCheckpoint.Restore(checkpoint, _optimizer);
-        _firstStep = _position.Step;
         RequireOnePosition();
         DataParallel.ShareState(_devices, _model);
         if (_model.Options.Model == ModelKind.Lavt)
             DataParallel.ShareState(_devices, _model.TextEncoder);
         _parallel = new DataParallel(_devices, _optimizer, training.ShardOptimizer);
+        _steps = new TrainingSteps(training, _model, _devices, _parallel);
     }
 
     /// <summary>The files that the run writes.</summary>
@@ -81,6 +79,9 @@ public sealed class Trainer
 
     private int BatchesPerEpoch => _stepsPerEpoch * _options.Training.Accumulate;
 
+    /// <summary>The steps that may be under way when their losses are read: the host prepares the next one while a GPU computes.</summary>
+    private int MostUnderWay => _model.Device.IsCuda ? 1 : 0;
+
     /// <summary>Trains until the last epoch, or until a stop is asked for; then a checkpoint is written first.</summary>
     /// <exception cref="DivergedException">The loss is no longer a number.</exception>
     /// <exception cref="IOException">A checkpoint could not be written; the one before is whole.</exception>
@@ -88,31 +89,31 @@ public sealed class Trainer
     {
         if (IsFirst)
             _files.RemoveLeftovers();
-        using TrainingLog? log = IsFirst ? new TrainingLog(_files.LogFolder, _position.Step) : null;
-        Introduce(log);
+        using TrainingReporter report = new(_options.Training, IsFirst ? _observer : null, _files.LogFolder, _stepsPerEpoch, _position.Step);
+        Introduce(report);
         Generator.Current = new RandomSource(DropoutSeed(Seed), _position.NextRandom);
-        _running.Start();
         try
         {
             while (_position.Epoch < _options.Training.Epochs)
             {
-                if (!TrainEpoch(log, stop) || !FinishEpoch(log, stop))
-                    return Stop(log);
+                if (!TrainEpoch(report, stop) || !FinishEpoch(report, stop))
+                    return Stop(report);
             }
         }
         catch (DataException)
         {
             // What has been learnt since the last epoch is not lost to one broken picture.
-            Stop(log);
+            Stop(report);
             throw;
         }
         return Result(isFinished: true);
     }
 
-    private TrainingResult Stop(TrainingLog? log)
+    private TrainingResult Stop(TrainingReporter report)
     {
+        Complete(report, underWay: 0);
         _parallel.Save(() => Save(_files.Last));
-        Say(log, $"stopped at step {_position.Step}; go on with --resume {_files.Last}");
+        report.Say($"stopped at step {_position.Step}; go on with --resume {_files.Last}");
         return Result(isFinished: false);
     }
 
@@ -131,7 +132,7 @@ public sealed class Trainer
     private TrainingResult Result(bool isFinished) => new(isFinished, _files.Last, _files.Best, _position.BestOverallIou);
 
     /// <summary>Makes the steps that the epoch still lacks; false if a stop was asked for.</summary>
-    private bool TrainEpoch(TrainingLog? log, CancellationToken stop)
+    private bool TrainEpoch(TrainingReporter report, CancellationToken stop)
     {
         _model.SetMode(training: true);
         using IEnumerator<Func<TrainingTensors>> batches = _data.Read(Seed, _position.Epoch, _position.Batch).GetEnumerator();
@@ -139,69 +140,31 @@ public sealed class Trainer
         {
             if (_devices.Any(stop.IsCancellationRequested))
                 return false;
-            StepRecord step = Step(batches);
+            _optimizer.LearningRate = _schedule.Rate(_position.Step);
+            _launched.Enqueue(_steps.Make(batches, _position, _optimizer.LearningRate));
             _position = _position with
             {
                 Batch = _position.Batch + _options.Training.Accumulate,
-                Step = step.Step,
+                Step = _position.Step + 1,
                 NextRandom = Generator.Current.Next,
             };
-            log?.Add(step);
-            Report(log, step);
+            Complete(report, MostUnderWay);
         }
+        Complete(report, underWay: 0);
         return true;
     }
 
-    private StepRecord Step(IEnumerator<Func<TrainingTensors>> batches)
+    /// <summary>Reads the losses of the steps but for the last ones, and reports them.</summary>
+    private void Complete(TrainingReporter report, int underWay)
     {
-        long started = Stopwatch.GetTimestamp(), waited = 0;
-        _optimizer.LearningRate = _schedule.Rate(_position.Step);
-        double loss = _parallel.AddGradients(_options.Training.Accumulate, _options.Training.BatchSize, _ =>
+        while (_launched.Count > underWay)
         {
-            long before = Stopwatch.GetTimestamp();
-            Func<TrainingTensors> read = Next(batches);
-            waited += Stopwatch.GetTimestamp() - before;
-            return LossOf(read());
-        });
-        long step = _position.Step + 1;
-        if (!double.IsFinite(loss))
-            throw new DivergedException(step, loss, File.Exists(_files.Last) ? _files.Last : null);
-        _parallel.Step();
-        return new StepRecord
-        {
-            Step = step,
-            Epoch = _position.Epoch,
-            Loss = loss,
-            LearningRate = _optimizer.LearningRate,
-            Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds,
-            DataSeconds = (double)waited / Stopwatch.Frequency,
-            MemoryMib = ProcessMemory.CurrentMiB,
-        };
-    }
-
-    /// <summary>The next part of a step. What one device cannot read stops all, with the same message.</summary>
-    private Func<TrainingTensors> Next(IEnumerator<Func<TrainingTensors>> batches)
-    {
-        DataException? failure = null;
-        try
-        {
-            batches.MoveNext();
+            LaunchedStep step = _launched.Dequeue();
+            double loss = step.Loss.Read();
+            if (!double.IsFinite(loss))
+                throw new DivergedException(step.Record.Step, loss, File.Exists(_files.Last) ? _files.Last : null);
+            report.Add(step.Record with { Loss = loss }, step.InEpoch, step.Started);
         }
-        catch (DataException error)
-        {
-            failure = error;
-        }
-        if (!_devices.Any(failure is not null))
-            return batches.Current;
-        IEnumerable<byte[]> failures = _devices.Gather(JsonSerializer.SerializeToUtf8Bytes(failure?.Problem));
-        throw failure ?? new DataException(failures.Select(bytes => JsonSerializer.Deserialize<DataProblem>(bytes)).First(problem => problem is not null)!, DataException.VerifyAdvice);
-    }
-
-    private WeightedLoss LossOf(TrainingTensors batch)
-    {
-        Tensor logits = _model.Forward(batch.Pictures, _model.TextEncoder.Forward(batch.TokenIds, batch.TokenMask), batch.TokenMask);
-        if (batch.AnnotatedRows is { } rows) logits = Ops.Gather(logits, rows);
-        return new WeightedLoss(SegmentationLoss.Compute(_options.Training, logits, batch.Masks), SegmentationLoss.Weight(_options.Training, batch.Masks));
     }
 
     /// <summary>All devices must have found the same checkpoint.</summary>
@@ -213,7 +176,7 @@ public sealed class Trainer
     }
 
     /// <summary>Evaluates and saves; false if a stop was asked for, then the epoch counts as not finished.</summary>
-    private bool FinishEpoch(TrainingLog? log, CancellationToken stop)
+    private bool FinishEpoch(TrainingReporter report, CancellationToken stop)
     {
         int epoch = _position.Epoch;
         bool isBest = false;
@@ -221,11 +184,11 @@ public sealed class Trainer
         bool isDue = (epoch + 1) % _options.Training.ValidateEvery == 0 || epoch + 1 == _options.Training.Epochs;
         if (isDue && _data.CanValidate)
         {
-            if (Validate(stop) is not { } result)
+            if (Validate(report, stop) is not { } result)
                 return false;
             isBest = result.OverallIou > best;
             best = Math.Max(best, result.OverallIou);
-            Log(log, epoch, result, isBest);
+            report.Add(_position.Step, epoch, result, isBest);
         }
         _position = _position with { Epoch = epoch + 1, Batch = 0, BestOverallIou = best };
         string file = _files.OfEpoch(epoch);
@@ -240,11 +203,11 @@ public sealed class Trainer
         return true;
     }
 
-    private ValidationResult? Validate(CancellationToken stop)
+    private ValidationResult? Validate(TrainingReporter report, CancellationToken stop)
     {
         try
         {
-            return _data.Validate(_model, ReportValidation, stop);
+            return _data.Validate(_model, report.AddValidated, stop);
         }
         catch (OperationCanceledException)
         {
@@ -252,61 +215,14 @@ public sealed class Trainer
         }
     }
 
-    private void ReportValidation(int done, int total)
-    {
-        if (IsFirst)
-            _observer.Progress(new TrainingProgress("validation", done, total, null, null));
-    }
-
     private void Save(string file) => TrainingCheckpoint.Save(file, _model, _optimizer, _position, _options);
 
-    private void Introduce(TrainingLog? log)
+    private void Introduce(TrainingReporter report)
     {
         long parameters = _optimizer.Parameters.Sum(parameter => parameter.Value.Count);
-        Say(log, _data.Description + (_devices.Size > 1 ? $", on {_devices.Size} devices" : ""));
-        Say(log, string.Create(CultureInfo.InvariantCulture, $"{parameters / 1e6:F1} million parameters are trained, {_options.Training.Epochs} epochs of {_stepsPerEpoch} steps"));
+        report.Say(_data.Description + (_devices.Size > 1 ? $", on {_devices.Size} devices" : _model.Device.IsCuda ? $", on {_model.Device}" : ""));
+        report.Say(string.Create(CultureInfo.InvariantCulture, $"{parameters / 1e6:F1} million parameters are trained, {_options.Training.Epochs} epochs of {_stepsPerEpoch} steps"));
         if (_position.Step > 0)
-            Say(log, $"going on behind step {_position.Step} of {_options.Weights.Resume}");
-    }
-
-    private void Report(TrainingLog? log, StepRecord step)
-    {
-        long total = (long)_options.Training.Epochs * _stepsPerEpoch;
-        TimeSpan remaining = _running.Elapsed / (step.Step - _firstStep) * (total - step.Step);
-        int inEpoch = _position.Batch / _options.Training.Accumulate;
-        string stage = $"epoch {step.Epoch + 1}/{_options.Training.Epochs}";
-        if (IsFirst)
-            _observer.Progress(new TrainingProgress(stage, inEpoch, _stepsPerEpoch, step.Loss, remaining));
-        if (step.Step % _options.Training.PrintEvery != 0)
-            return;
-        Say(log, string.Create(CultureInfo.InvariantCulture,
-            $"{stage}  step {inEpoch}/{_stepsPerEpoch}  loss {step.Loss:F4}  lr {step.LearningRate:0.###E+0}  {step.Seconds:F2} s  data {step.DataSeconds:F2} s  {step.MemoryMib} MiB  eta {remaining:d\\.hh\\:mm\\:ss}"));
-    }
-
-    private void Log(TrainingLog? log, int epoch, ValidationResult result, bool isBest)
-    {
-        foreach (string broken in result.BrokenSamples)
-            Say(log, "left out: " + broken);
-        string video = result.JAndF is { } score ? string.Create(CultureInfo.InvariantCulture, $"  J&F {score:F2}") : "";
-        Say(log, string.Create(CultureInfo.InvariantCulture,
-            $"epoch {epoch + 1}  val mean IoU {result.MeanIou:F2}  overall IoU {result.OverallIou:F2}{video}{(isBest ? "  best so far" : "")}  {result.Seconds:F1} s"));
-        log?.Add(new ValidationRecord
-        {
-            Step = _position.Step,
-            Epoch = epoch,
-            Sentences = result.Sentences,
-            MeanIou = result.MeanIou,
-            OverallIou = result.OverallIou,
-            JAndF = result.JAndF,
-            IsBest = isBest,
-        });
-    }
-
-    private void Say(TrainingLog? log, string line)
-    {
-        if (log is null)
-            return;
-        log.Add(line);
-        _observer.Line(line);
+            report.Say($"going on behind step {_position.Step} of {_options.Weights.Resume}");
     }
 }

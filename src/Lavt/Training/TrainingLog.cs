@@ -20,13 +20,13 @@ public sealed record StepRecord
     public required double LearningRate { get; init; }
 
     /// <summary>How long the step took, in seconds.</summary>
-    public required double Seconds { get; init; }
+    public double Seconds { get; init; }
 
     /// <summary>How much of that was spent waiting for data.</summary>
     public required double DataSeconds { get; init; }
 
     /// <summary>The process's resident memory in MiB.</summary>
-    public required long MemoryMib { get; init; }
+    public long MemoryMib { get; init; }
 }
 
 /// <summary>How the model did on the validation split after an epoch.</summary>

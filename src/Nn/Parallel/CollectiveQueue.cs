@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Tensors;
 
 namespace Lavt.Nn.Parallel;
@@ -17,6 +18,7 @@ public sealed unsafe class CollectiveQueue : IDisposable
     private readonly BlockingCollection<Operation> _operations = [];
     private readonly Thread? _thread;
     private ICommunicator _communicator = new SingleCommunicator();
+    private IGpuCommunicator? _gpus;
     private volatile ExceptionDispatchInfo? _failure;
 
     /// <summary>A group of one.</summary>
@@ -26,11 +28,12 @@ public sealed unsafe class CollectiveQueue : IDisposable
 
     /// <summary>Joins a group.</summary>
     /// <param name="connect">Makes the communicator; what it throws is thrown here.</param>
-    public CollectiveQueue(Func<ICommunicator> connect)
+    /// <param name="connectGpus">Connects the members' GPUs, given that communicator; null if tensors lie in host memory.</param>
+    public CollectiveQueue(Func<ICommunicator> connect, Func<ICommunicator, IGpuCommunicator>? connectGpus = null)
     {
         ArgumentNullException.ThrowIfNull(connect);
         using var connected = new ManualResetEventSlim();
-        _thread = new Thread(() => Serve(connect, connected)) { IsBackground = true, Name = "lavt communication" };
+        _thread = new Thread(() => Serve(connect, connectGpus, connected)) { IsBackground = true, Name = "lavt communication" };
         _thread.Start();
         connected.Wait();
         _failure?.Throw();
@@ -72,20 +75,22 @@ public sealed unsafe class CollectiveQueue : IDisposable
     {
         ArgumentNullException.ThrowIfNull(tensor);
         (nint address, long bytes) = (AddressOf(tensor), tensor.Count * tensor.DType.Size());
-        return Start(communicator => communicator.Broadcast((void*)address, bytes, root));
+        return tensor.Device.IsCuda && Size > 1
+            ? StartOnGpu(tensor.Device, (gpus, ready) => gpus.Broadcast(address, bytes, root, ready))
+            : Start(communicator => communicator.Broadcast((void*)address, bytes, root));
     }
 
     /// <summary>Starts to replace a contiguous tensor's numbers, F32 or F64, by their sums over all members.</summary>
     public Operation Sum(Tensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        (nint address, long count) = (AddressOf(tensor), tensor.Count);
-        return tensor.DType switch
-        {
-            DType.F32 => Start(communicator => communicator.Sum((float*)address, count)),
-            DType.F64 => Start(communicator => communicator.Sum((double*)address, count)),
-            _ => throw new ArgumentException($"sums over devices are made of F32 or F64, got {tensor}", nameof(tensor)),
-        };
+        (nint address, long count, DType type) = (AddressOf(tensor), tensor.Count, tensor.DType);
+        if (type is not (DType.F32 or DType.F64))
+            throw new ArgumentException($"sums over devices are made of F32 or F64, got {tensor}", nameof(tensor));
+        if (tensor.Device.IsCuda && Size > 1) return StartOnGpu(tensor.Device, (gpus, ready) => gpus.Sum(address, count, type, ready));
+        return type == DType.F32
+            ? Start(communicator => communicator.Sum((float*)address, count))
+            : Start(communicator => communicator.Sum((double*)address, count));
     }
 
     /// <summary>What every member gave, by its number.</summary>
@@ -125,11 +130,31 @@ public sealed unsafe class CollectiveQueue : IDisposable
         ? tensor.Storage.Data + (nint)(tensor.Offset * tensor.DType.Size())
         : throw new ArgumentException($"devices exchange contiguous tensors, got {tensor}", nameof(tensor));
 
-    private void Serve(Func<ICommunicator> connect, ManualResetEventSlim connected)
+    /// <summary>Starts an operation behind what the device computes so far; what it computes after <see cref="Operation.Wait"/> comes behind the operation.</summary>
+    private Operation StartOnGpu(Device device, Func<IGpuCommunicator, CudaEvent, CudaEvent> work)
+    {
+        CudaDevice gpu = CudaDevice.Of(device);
+        CudaEvent ready = new(gpu), done = ready;
+        ready.Record(gpu.Stream);
+        var operation = new Operation(
+            _ => done = work(_gpus ?? throw new InvalidOperationException($"the members of the group have no connection between their GPUs, and a tensor lies on {device}"), ready),
+            () =>
+            {
+                gpu.Stream.Wait(done);
+                done.Dispose();
+                ready.Dispose();
+            });
+        if (_thread is null) operation.Run(_communicator);
+        else _operations.Add(operation);
+        return operation;
+    }
+
+    private void Serve(Func<ICommunicator> connect, Func<ICommunicator, IGpuCommunicator>? connectGpus, ManualResetEventSlim connected)
     {
         try
         {
             _communicator = connect();
+            _gpus = connectGpus?.Invoke(_communicator);
         }
         catch (Exception error)
         {
@@ -141,6 +166,7 @@ public sealed unsafe class CollectiveQueue : IDisposable
             connected.Set();
         }
         foreach (Operation operation in _operations.GetConsumingEnumerable()) operation.Run(_communicator);
+        _gpus?.Dispose();
         _communicator.Dispose();
     }
 
@@ -148,17 +174,21 @@ public sealed unsafe class CollectiveQueue : IDisposable
     public sealed class Operation
     {
         private readonly Action<ICommunicator> _work;
+        private readonly Action? _atWait;
         private readonly ManualResetEventSlim _done = new();
         private ExceptionDispatchInfo? _failure;
 
-        internal Operation(Action<ICommunicator> work) => _work = work;
+        /// <param name="work">The operation, on the thread of the communicator.</param>
+        /// <param name="atWait">What the thread that waits does at its end; on no thread if it failed.</param>
+        internal Operation(Action<ICommunicator> work, Action? atWait = null) => (_work, _atWait) = (work, atWait);
 
-        /// <summary>Waits for the end of the operation.</summary>
+        /// <summary>Waits for the end of the operation, once. A GPU waits itself: its next work comes behind the operation.</summary>
         /// <exception cref="CommunicationException">Another member failed.</exception>
         public void Wait()
         {
             _done.Wait();
             _failure?.Throw();
+            _atWait?.Invoke();
         }
 
         internal void Run(ICommunicator communicator)

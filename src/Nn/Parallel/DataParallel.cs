@@ -25,6 +25,7 @@ public sealed class DataParallel
     private readonly GradientBuckets? _buckets;
     private readonly OptimizerShards? _shards;
     private readonly DeviceSum? _sum;
+    private readonly LateScalars _losses = new();
     private double _gradientScale = 1;
 
     /// <summary>Joins the devices' replicas, which must have the same weights by now, see <see cref="ShareState"/>.</summary>
@@ -58,13 +59,14 @@ public sealed class DataParallel
     /// <param name="parts">The number of parts.</param>
     /// <param name="samples">The samples of a part on one device.</param>
     /// <param name="forward">Computes the loss of a part.</param>
-    /// <returns>The mean loss of the whole batch.</returns>
+    /// <returns>The mean loss of the whole batch, which a GPU may still compute.</returns>
     /// <exception cref="CommunicationException">Another device failed.</exception>
-    public double AddGradients(int parts, int samples, Func<int, WeightedLoss> forward)
+    public StepLoss AddGradients(int parts, int samples, Func<int, WeightedLoss> forward)
     {
         RandomSource random = Generator.Current;
         ulong stream = random.Next;
-        double reference = 0, totalWeight = 0, loss = 0;
+        double reference = 0, totalWeight = 0;
+        List<(double Share, LateScalar Loss)> losses = [];
         try
         {
             for (int part = 0; part < parts; part++)
@@ -79,7 +81,7 @@ public sealed class DataParallel
                 if (part == 0) reference = parts * weight;
                 totalWeight += weight;
                 double share = own.Weight / reference;
-                loss += share * own.Loss.To(DType.F64).Item<double>();
+                losses.Add((share, _losses.Of(own.Loss)));
                 if (part == parts - 1) _buckets?.Begin();
                 tape.Backward(share == 1 ? own.Loss : Ops.Scale(own.Loss, share));
             }
@@ -90,7 +92,8 @@ public sealed class DataParallel
         }
         _buckets?.Finish();
         _gradientScale = reference / totalWeight;
-        return Total(loss) * _gradientScale;
+        double scale = _gradientScale;
+        return new StepLoss(() => Total(losses.Sum(part => part.Share * part.Loss.Read())) * scale);
     }
 
     /// <summary>Changes the parameters, with the same result on all devices, and forgets the gradients.</summary>

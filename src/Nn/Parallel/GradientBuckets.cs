@@ -69,7 +69,7 @@ public sealed class GradientBuckets
 
     private void Send()
     {
-        Tensor memory = MemoryOf(_sent.Count, checked((int)_filling.Sum(parameter => parameter.Count)), _filling[0].DType);
+        Tensor memory = MemoryOf(_sent.Count, checked((int)_filling.Sum(parameter => parameter.Count)), _filling[0]);
         int start = 0;
         foreach (Tensor parameter in _filling)
         {
@@ -84,10 +84,10 @@ public sealed class GradientBuckets
     }
 
     /// <summary>Buckets are the same in every step, and so is their memory.</summary>
-    private Tensor MemoryOf(int bucket, int count, DType dtype)
+    private Tensor MemoryOf(int bucket, int count, Tensor like)
     {
-        if (bucket == _memory.Count) _memory.Add(Tensor.Empty([count], dtype).Persist());
-        else if (_memory[bucket].Count != count) _memory[bucket] = Tensor.Empty([count], dtype).Persist();
+        if (bucket == _memory.Count) _memory.Add(like.EmptyLike([count]).Persist());
+        else if (_memory[bucket].Count != count) _memory[bucket] = like.EmptyLike([count]).Persist();
         return _memory[bucket];
     }
 

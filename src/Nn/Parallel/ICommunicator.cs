@@ -5,7 +5,7 @@ namespace Lavt.Nn.Parallel;
 /// thread at a time; an operation returns when this member has its result. Sums are made in a fixed order, so that all members
 /// have the same bits, in every run.
 /// </summary>
-/// <remarks>Addresses are those of the member's device: host memory for CPUs.</remarks>
+/// <remarks>Addresses are those of host memory; what is in the memory of GPUs goes through <see cref="IGpuCommunicator"/>.</remarks>
 public unsafe interface ICommunicator : IDisposable
 {
     /// <summary>The number of this member, from 0. Member 0 writes files and speaks to the user.</summary>
@@ -25,7 +25,7 @@ public unsafe interface ICommunicator : IDisposable
     /// <inheritdoc cref="Sum(float*, long)"/>
     void Broadcast(void* bytes, long count, int root);
 
-    /// <summary>What every member gave, by its number; lengths may differ. Always host memory.</summary>
+    /// <summary>What every member gave, by its number; lengths may differ.</summary>
     /// <inheritdoc cref="Sum(float*, long)"/>
     byte[][] Gather(ReadOnlySpan<byte> bytes);
 

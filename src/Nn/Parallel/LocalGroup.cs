@@ -42,7 +42,9 @@ public sealed class LocalGroup : IDisposable
         _broken.Dispose();
     }
 
-    private void Meet()
+    /// <summary>Returns when all members have called it.</summary>
+    /// <exception cref="CommunicationException">A member failed.</exception>
+    internal void Meet()
     {
         try
         {

@@ -44,7 +44,7 @@ internal sealed class PickleWriter
             case int or long or short or byte: Integer(Convert.ToInt64(value, null)); break;
             case float or double: Float(Convert.ToDouble(value, null)); break;
             case string text: Text(text); break;
-            case Tensor tensor: TensorCall(tensor, path); break;
+            case Tensor tensor: TensorCall(tensor); break;
             case PickleDict dict: Dict(dict, path, depth); break;
             case PickleObject { Global.FullName: "argparse.Namespace" } space: Namespace(space, path, depth); break;
             case IEnumerable<KeyValuePair<string, Tensor>> tensors: StateDict(tensors, path); break;
@@ -120,10 +120,9 @@ internal sealed class PickleWriter
         Op(PickleOpcode.Reduce);
     }
 
-    /// <summary><c>_rebuild_tensor_v2(storage, 0, size, stride, False, OrderedDict())</c>; numbers are written in row-major order.</summary>
-    private void TensorCall(Tensor tensor, string path)
+    /// <summary><c>_rebuild_tensor_v2(storage, 0, size, stride, False, OrderedDict())</c>; numbers are written in row-major order, and as those of the CPU wherever they are.</summary>
+    private void TensorCall(Tensor tensor)
     {
-        if (tensor.Device.Kind != DeviceKind.Cpu) throw new ArgumentException($"'{path}' is on {tensor.Device}; copy it to the CPU before it is written");
         Global("torch._utils", "_rebuild_tensor_v2");
         Op(PickleOpcode.Mark);
         StorageId(tensor);

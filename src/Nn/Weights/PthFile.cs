@@ -94,7 +94,7 @@ public sealed class PthFile : IDisposable
     /// <param name="path">The file; one that exists is replaced.</param>
     /// <param name="root">
     /// A tree of <see cref="PickleDict"/> or dictionaries with string keys (dict), pairs of name and tensor (OrderedDict),
-    /// lists, <c>object?[]</c> (tuple), strings, numbers, booleans, <c>null</c> and CPU tensors.
+    /// lists, <c>object?[]</c> (tuple), strings, numbers, booleans, <c>null</c> and tensors.
     /// </param>
     /// <param name="keepNamespace">
     /// Write <c>argparse.Namespace</c> records as such. By default they become a plain dict, because

@@ -22,8 +22,11 @@ internal static class PthWriter
         zip.Add(Folder + "byteorder", "little"u8);
         for (int i = 0; i < storages.Count; i++)
         {
-            zip.Begin($"{Folder}data/{i}", TensorBytes.Size(storages[i]), TensorBytes.Checksum(storages[i]));
-            TensorBytes.ForEach(storages[i], zip.Write);
+            // What lies on a GPU passes through the host tensor by tensor.
+            using MemoryScope scope = MemoryScope.Begin();
+            Tensor tensor = storages[i].Device.IsCuda ? storages[i].CopyTo(Device.Cpu) : storages[i];
+            zip.Begin($"{Folder}data/{i}", TensorBytes.Size(tensor), TensorBytes.Checksum(tensor));
+            TensorBytes.ForEach(tensor, zip.Write);
         }
         zip.Add(Folder + "version", "3\n"u8);
         zip.Finish();

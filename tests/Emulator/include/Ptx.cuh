@@ -22,11 +22,14 @@ DEVICE float toFloat(f16 x)
 
 DEVICE f16 toF16(float x)
 {
+    if (x != x) return f16{0x7FFF};
     _Float16 half = (_Float16)x;
     f16 result;
     __builtin_memcpy(&result.bits, &half, 2);
     return result;
 }
+
+DEVICE u32 packF16(float low, float high) { return toF16(low).bits | (u32)toF16(high).bits << 16; }
 
 DEVICE u32 toTf32(float x) { return (__float_as_uint(x) + 0x1000) & 0xFFFFE000; }
 

@@ -13,11 +13,7 @@ namespace emulator
     std::recursive_mutex gate;
     std::string lastError;
 
-    static Context contexts[Devices];
-    static thread_local Context* current;
-    static bool isInitialized;
-
-    Context* currentContext() { return current; }
+    bool isInitialized;
 
     Result failWith(Result result, const std::string& text)
     {
@@ -32,6 +28,7 @@ namespace
     {
         const Kernel* kernel;
         int mostShared;
+        int device;
     };
 
     struct Module
@@ -53,11 +50,12 @@ namespace
 #define REQUIRE_CONTEXT \
     Lock lock(gate); \
     if (!isInitialized) return NotInitialized; \
-    if (!current) return InvalidContext;
+    if (!currentContext()) return InvalidContext;
 
 EXPORT int cuInit(unsigned)
 {
     catchFaults();
+    readSettings();
     isInitialized = true;
     return Success;
 }
@@ -75,7 +73,8 @@ EXPORT int cuGetErrorName(int error, const char** text)
         {NoDevice, "CUDA_ERROR_NO_DEVICE"}, {InvalidDevice, "CUDA_ERROR_INVALID_DEVICE"}, {InvalidImage, "CUDA_ERROR_INVALID_IMAGE"},
         {InvalidContext, "CUDA_ERROR_INVALID_CONTEXT"}, {NotFound, "CUDA_ERROR_NOT_FOUND"}, {IllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS"},
         {LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED"}, {CaptureUnsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"}, {CaptureInvalidated, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
-        {PeerAlreadyEnabled, "CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED"},
+        {NotReady, "CUDA_ERROR_NOT_READY"},
+        {PeerAlreadyEnabled, "CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED"}, {PeerUnsupported, "CUDA_ERROR_PEER_ACCESS_UNSUPPORTED"}, {InvalidHandle, "CUDA_ERROR_INVALID_HANDLE"},
     };
     auto found = names.find(error);
     *text = found == names.end() ? "CUDA_ERROR_UNKNOWN" : found->second;
@@ -91,100 +90,32 @@ EXPORT int cuGetErrorString(int, const char** text)
     return Success;
 }
 
-EXPORT int cuDeviceGetCount(int* count)
-{
-    *count = Devices;
-    return isInitialized ? Success : NotInitialized;
-}
-
-EXPORT int cuDeviceGet(int* device, int ordinal)
-{
-    *device = ordinal;
-    return ordinal < Devices ? Success : InvalidDevice;
-}
-
-EXPORT int cuDeviceGetName(char* name, int bytes, int)
-{
-    snprintf(name, (size_t)bytes, "CPU emulator");
-    return Success;
-}
-
-EXPORT int cuDeviceGetAttribute(int* value, int attribute, int)
-{
-    switch (attribute)
-    {
-        case 16: *value = 2; break;       // multiprocessors
-        case 75: *value = 9; break;       // compute capability
-        case 76: *value = 0; break;
-        case 97: *value = 232448; break;  // dynamic shared memory that a block may ask for
-        default: *value = 0; break;
-    }
-    return Success;
-}
-
-EXPORT int cuDeviceTotalMem_v2(size_t* bytes, int)
-{
-    *bytes = MemoryPerDevice;
-    return Success;
-}
-
-EXPORT int cuDevicePrimaryCtxRetain(Handle* context, int device)
-{
-    contexts[device].device = device;
-    *context = &contexts[device];
-    return Success;
-}
-
-EXPORT int cuCtxSetCurrent(Handle context)
-{
-    current = (Context*)context;
-    return Success;
-}
-
 EXPORT int cuCtxSynchronize()
 {
     REQUIRE_CONTEXT
+    if (isCapturing(nullptr)) return invalidateCapture(nullptr, "the host waits for a device whose stream is captured");
     Result result = advanceAll();
     return result ? result : checkCanaries();
 }
 
-EXPORT int cuDeviceCanAccessPeer(int* can, int device, int peer)
-{
-    *can = device != peer;
-    return Success;
-}
-
-EXPORT int cuCtxEnablePeerAccess(Handle, unsigned) { return Success; }
-
-EXPORT int cuMemGetInfo_v2(size_t* free, size_t* total)
-{
-    *free = *total = MemoryPerDevice;
-    return Success;
-}
-
-EXPORT int cuDeviceGetDefaultMemPool(Handle* pool, int device)
-{
-    *pool = &contexts[device];
-    return Success;
-}
-
-EXPORT int cuMemPoolSetAttribute(Handle, int, void*) { return Success; }
-EXPORT int cuMemPoolSetAccess(Handle, void*, size_t) { return Success; }
-EXPORT int cuMemPoolTrimTo(Handle, size_t) { return Success; }
-
 EXPORT int cuMemAllocAsync(uint64_t* address, size_t bytes, Handle stream)
 {
     REQUIRE_CONTEXT
-    Result result = allocate(address, bytes, current->device);
+    Result result = allocate(address, bytes, currentContext()->device);
     // A block of a graph keeps its address and is unset again at every launch.
-    if (!result && isCapturing(stream)) enqueue(stream, [block = *address] { refillWithNans(block); return Success; });
-    return result;
+    if (result || !isCapturing(stream)) return result;
+    ownByCapture(stream, *address);
+    return enqueue(stream, [block = *address] { refillWithNans(block); return Success; });
 }
 
 EXPORT int cuMemFreeAsync(uint64_t address, Handle stream)
 {
     REQUIRE_CONTEXT
-    if (isCapturing(stream)) return enqueue(stream, [address] { refillWithNans(address); return checkCanaries(); });
+    if (isCapturing(stream))
+    {
+        if (!isOfCapture(stream, address)) return invalidateCapture(stream, "memory is given back in a capture that was not allocated in it");
+        return enqueue(stream, [address] { refillWithNans(address); return checkCanaries(); });
+    }
     return enqueue(stream, [address] { return release(address); });
 }
 
@@ -219,9 +150,12 @@ EXPORT int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, Handle
     return enqueue(stream, [=] { return copy(to, from, bytes, true, true); });
 }
 
-EXPORT int cuMemcpyPeerAsync(uint64_t to, Handle, uint64_t from, Handle, size_t bytes, Handle stream)
+EXPORT int cuMemcpyPeerAsync(uint64_t to, Handle toContext, uint64_t from, Handle fromContext, size_t bytes, Handle stream)
 {
     REQUIRE_CONTEXT
+    int target = ((Context*)toContext)->device, source = ((Context*)fromContext)->device;
+    if (deviceOf(to) != target || deviceOf(from) != source) return failWith(InvalidValue, "a copy between devices names another device than the one that has the memory");
+    if (!canReach(target, source)) return failWith(InvalidValue, "a copy between devices without access of the one to the memory pool of the other");
     return enqueue(stream, [=] { return copy(to, from, bytes, true, true); });
 }
 
@@ -240,7 +174,7 @@ EXPORT int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, Handl
 EXPORT int cuModuleLoadData(Handle* module, const void* image)
 {
     REQUIRE_CONTEXT
-    if (isCapturing(nullptr)) return CaptureUnsupported;
+    if (isCapturing(nullptr)) return invalidateCapture(nullptr, "a module is loaded during a capture");
     if (memcmp(image, "EMULATED", 8)) return failWith(InvalidImage, "not an image of the emulator");
     uint64_t bytes;
     memcpy(&bytes, (const char*)image + 8, 8);
@@ -253,7 +187,7 @@ EXPORT int cuModuleLoadData(Handle* module, const void* image)
     if (!library) return failWith(InvalidImage, isWritten ? dlerror() : "cannot write the image");
     Module* loaded = new Module{library, {}};
     for (const Kernel* kernel = (const Kernel*)dlsym(library, "emulatedKernels"); kernel && kernel->name; kernel++)
-        loaded->functions[kernel->name] = {kernel, 48 * 1024};
+        loaded->functions[kernel->name] = {kernel, 48 * 1024, currentContext()->device};
     *module = loaded;
     return Success;
 }
@@ -296,6 +230,8 @@ EXPORT int cuLaunchKernel(Handle handle, unsigned gx, unsigned gy, unsigned gz, 
     REQUIRE_CONTEXT
     Function* function = (Function*)handle;
     const Kernel* kernel = function->kernel;
+    if (function->device != currentContext()->device || deviceOfStream(stream) != currentContext()->device)
+        return failWith(InvalidHandle, "a launch whose function or stream belongs to another device than the current context");
     if (shared > (unsigned)function->mostShared) return failWith(InvalidValue, "more than 48 KB of dynamic shared memory, which the function was not allowed");
     uint64_t threads = (uint64_t)bx * by * bz;
     if (!gx || !gy || !gz || gx > 0x7FFFFFFF || gy > 65535 || gz > 65535) return failWith(InvalidValue, "the grid has no blocks or too many");

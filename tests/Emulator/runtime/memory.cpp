@@ -13,7 +13,7 @@ namespace emulator
         struct Allocation { size_t bytes, mapped; int device; };
 
         std::map<uint64_t, Allocation> allocations;
-        size_t inUse[Devices];
+        size_t inUse[MostDevices];
         std::string lastKernel = "no kernel";
         bool ranSinceCheck;
 
@@ -33,7 +33,7 @@ namespace emulator
     Result allocate(uint64_t* address, size_t bytes, int device)
     {
         if (!bytes) return InvalidValue;
-        if (inUse[device] + bytes > MemoryPerDevice) return OutOfMemory;
+        if (inUse[device] + bytes > memoryOf(device)) return OutOfMemory;
         size_t mapped = (bytes + Front + 256 + Page - 1) / Page * Page;
         char* memory = (char*)mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) return OutOfMemory;
@@ -70,6 +70,14 @@ namespace emulator
         --behind;
         return address + bytes <= behind->first + behind->second.bytes;
     }
+
+    int deviceOf(uint64_t address)
+    {
+        auto behind = allocations.upper_bound(address);
+        return behind == allocations.begin() ? -1 : std::prev(behind)->second.device;
+    }
+
+    size_t bytesInUse(int device) { return inUse[device]; }
 
     void kernelRan(const std::string& name)
     {

@@ -1,5 +1,6 @@
 // Streams, events and graphs of libcuda. Work waits in its stream until the host waits for it.
 #include "device.h"
+#include <algorithm>
 #include <set>
 
 using namespace emulator;
@@ -13,11 +14,14 @@ namespace
 
     struct StreamHandle { std::shared_ptr<Stream> stream = std::make_shared<Stream>(); };
 
-    struct Graph { std::vector<Task> tasks; };
+    // Shared by a graph, what is instantiated from it, and its launches that have not run.
+    struct Graph { std::shared_ptr<Captured> captured; };
 
     std::set<StreamHandle*> streams;
 
     std::shared_ptr<Stream> defaultStream = std::make_shared<Stream>();
+
+    bool isOfThisThread(const std::shared_ptr<Captured>& captured) { return captured && captured->thread == std::this_thread::get_id(); }
 
     std::shared_ptr<Stream> streamOf(Handle handle) { return handle ? ((StreamHandle*)handle)->stream : defaultStream; }
 }
@@ -26,18 +30,38 @@ namespace emulator
 {
     bool isCapturing(Handle handle)
     {
-        if (handle) return streamOf(handle)->isCapturing;
-        for (StreamHandle* stream : streams)
-            if (stream->stream->isCapturing) return true;
-        return false;
+        if (handle) return streamOf(handle)->captured != nullptr;
+        return std::any_of(streams.begin(), streams.end(), [](StreamHandle* stream) { return isOfThisThread(stream->stream->captured); });
     }
+
+    Result invalidateCapture(Handle handle, const std::string& what)
+    {
+        for (StreamHandle* stream : streams)
+            if (handle ? handle == stream : isOfThisThread(stream->stream->captured)) stream->stream->captured->isInvalid = true;
+        return failWith(CaptureUnsupported, what);
+    }
+
+    void ownByCapture(Handle handle, uint64_t block) { streamOf(handle)->captured->blocks.push_back(block); }
+
+    bool isOfCapture(Handle handle, uint64_t block)
+    {
+        std::vector<uint64_t>& blocks = streamOf(handle)->captured->blocks;
+        return std::find(blocks.begin(), blocks.end(), block) != blocks.end();
+    }
+
+    Captured::~Captured()
+    {
+        for (uint64_t block : blocks) release(block);
+    }
+
+    int deviceOfStream(Handle handle) { return handle ? streamOf(handle)->device : currentContext()->device; }
 
     Result enqueue(Handle handle, Task task)
     {
         std::shared_ptr<Stream> stream = streamOf(handle);
-        if (stream->isCapturing)
+        if (stream->captured)
         {
-            stream->captured.push_back(std::move(task));
+            stream->captured->tasks.push_back(std::move(task));
             return Success;
         }
         stream->tasks.push_back(std::move(task));
@@ -76,6 +100,7 @@ EXPORT int cuStreamCreate(Handle* stream, unsigned)
     Lock lock(gate);
     if (!currentContext()) return InvalidContext;
     StreamHandle* handle = new StreamHandle();
+    handle->stream->device = currentContext()->device;
     streams.insert(handle);
     *stream = handle;
     return Success;
@@ -94,7 +119,7 @@ EXPORT int cuStreamDestroy_v2(Handle stream)
 EXPORT int cuStreamSynchronize(Handle stream)
 {
     Lock lock(gate);
-    if (isCapturing(stream)) return CaptureUnsupported;
+    if (isCapturing(stream)) return invalidateCapture(stream, "the host waits for a stream that is captured");
     std::shared_ptr<Stream> waited = streamOf(stream);
     Result result = advance(*waited, waited->issued);
     return result ? result : checkCanaries();
@@ -105,12 +130,18 @@ EXPORT int cuStreamWaitEvent(Handle stream, Handle awaited, unsigned)
     Lock lock(gate);
     Event event = *(Event*)awaited;
     if (!event.stream) return Success;
+    // Captures of several streams are not emulated: each mark and who waits for it belong to one capture or to none.
+    bool isJoined = isCapturing(stream) ? streamOf(stream)->captured == event.captured : !event.captured;
+    if (!isJoined) return invalidateCapture(nullptr, "a stream waits for an event across the bounds of a capture");
+    if (event.captured) return Success;
     return enqueue(stream, [event] { return advance(*event.stream, event.position); });
 }
 
 EXPORT int cuEventCreate(Handle* created, unsigned)
 {
+    if (!currentContext()) return InvalidContext;
     *created = new Event();
+    ((Event*)*created)->device = currentContext()->device;
     return Success;
 }
 
@@ -125,10 +156,12 @@ EXPORT int cuEventRecord(Handle recorded, Handle stream)
 {
     Lock lock(gate);
     Event* event = (Event*)recorded;
+    if (event->device != deviceOfStream(stream)) return failWith(InvalidHandle, "an event is recorded in a stream of another device");
     auto time = event->time;
     Result result = enqueue(stream, [time] { *time = std::chrono::steady_clock::now(); return Success; });
     event->stream = streamOf(stream);
     event->position = event->stream->issued;
+    event->captured = event->stream->captured;
     return result;
 }
 
@@ -136,7 +169,16 @@ EXPORT int cuEventSynchronize(Handle awaited)
 {
     Lock lock(gate);
     Event* event = (Event*)awaited;
+    if (event->captured) return invalidateCapture(nullptr, "the host waits for an event that was captured");
     return event->stream ? advance(*event->stream, event->position) : Success;
+}
+
+EXPORT int cuEventQuery(Handle asked)
+{
+    Lock lock(gate);
+    Event* event = (Event*)asked;
+    if (event->captured) return invalidateCapture(nullptr, "the host asks about an event that was captured");
+    return !event->stream || event->stream->done >= event->position ? Success : NotReady;
 }
 
 EXPORT int cuEventElapsedTime(float* milliseconds, Handle start, Handle end)
@@ -150,17 +192,17 @@ EXPORT int cuStreamBeginCapture_v2(Handle stream, int)
 {
     Lock lock(gate);
     if (!stream || isCapturing(stream)) return CaptureUnsupported;
-    streamOf(stream)->isCapturing = true;
+    streamOf(stream)->captured = std::make_shared<Captured>();
     return Success;
 }
 
 EXPORT int cuStreamEndCapture(Handle stream, Handle* graph)
 {
     Lock lock(gate);
-    std::shared_ptr<Stream> captured = streamOf(stream);
-    *graph = new Graph{std::move(captured->captured)};
-    captured->captured.clear();
-    captured->isCapturing = false;
+    std::shared_ptr<Captured> captured = std::move(streamOf(stream)->captured);
+    *graph = nullptr;
+    if (captured->isInvalid) return CaptureInvalidated;
+    *graph = new Graph{captured};
     return Success;
 }
 
@@ -174,10 +216,9 @@ EXPORT int cuGraphInstantiateWithFlags(Handle* executable, Handle graph, uint64_
 EXPORT int cuGraphLaunch(Handle executable, Handle stream)
 {
     Lock lock(gate);
-    std::vector<Task> tasks = ((Graph*)executable)->tasks;
-    return enqueue(stream, [tasks]
+    return enqueue(stream, [captured = ((Graph*)executable)->captured]
     {
-        for (const Task& task : tasks)
+        for (const Task& task : captured->tasks)
             if (Result result = task()) return result;
         return Success;
     });

@@ -38,12 +38,14 @@ public class CommandsOnGpuTests
         Assert.Single(run.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
-    [Fact]
-    public void Tf32_needs_a_GPU()
+    [Theory]
+    [InlineData("tf32")]
+    [InlineData("fp16")]
+    public void Types_of_GPUs_need_a_GPU(string precision)
     {
-        Executable run = Executable.Run("lavt", "bench", "--model", "lavt_one", "--precision", "tf32");
+        Executable run = Executable.Run("lavt", "bench", "--model", "lavt_one", "--precision", precision);
         Assert.Equal(ExitCode.Usage, run.ExitCode);
-        Assert.Contains("tf32 is a type of GPUs", run.Errors, StringComparison.Ordinal);
+        Assert.Contains($"{precision} is a type of GPUs", run.Errors, StringComparison.Ordinal);
     }
 
     private static Executable Doctor(string driver, string compiler) => Executable.RunWith(Variables(driver, compiler), Environment.CurrentDirectory, "lavt", "doctor");

@@ -92,10 +92,73 @@ public unsafe class DriverTests
     {
         using MemoryScope scope = MemoryScope.Begin();
         Tensor x = Gpu.From([1f], [1]);
-        Assert.Throws<CudaException>(() => CudaGraph.Capture(Gpu.Device, () => x.ToArray<float>()));
+        Refused("the host reads values of the device", () => x.ToArray<float>());
+        Refused("values of the host are copied to the device", () => x.CopyFrom(Tensor.From([2f], [1])));
+        Refused("the host waits for the device", Gpu.Device.Stream.Synchronize);
+        Refused("the host waits for the device", Gpu.Device.Synchronize);
+        Refused("a kernel of Losses.cu is loaded for the first time", () => new CudaKernel("Losses.cu", "none", $"-DNEVER_{Environment.TickCount64}").Load(Gpu.Device));
         CudaException kept = Assert.Throws<CudaException>(() => CudaGraph.Capture(Gpu.Device, () => Ops.Add(x, x)));
         Assert.Contains("kept 1 blocks of memory", kept.Message, StringComparison.Ordinal);
         Assert.Equal(2f, Ops.Add(x, x).Item<float>());
+
+        static void Refused(string why, Action work)
+        {
+            CudaException error = Assert.Throws<CudaException>(() => CudaGraph.Capture(Gpu.Device, work));
+            Assert.Contains($"while work on cuda:0 is captured as a graph, {why}; only kernels and copies", error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Memory_of_a_failed_capture_does_no_harm()
+    {
+        Tensor x = Gpu.From([3f], [1]);
+        using (MemoryScope scope = MemoryScope.Begin())
+            Assert.Throws<CudaException>(() => CudaGraph.Capture(Gpu.Device, () => Ops.Add(x, x).ToArray<float>()));
+        Assert.Equal(9f, Ops.Multiply(x, x).Item<float>());
+        Gpu.Device.Synchronize();
+    }
+
+    [Fact]
+    public void The_drivers_own_word_on_a_broken_capture_is_heard()
+    {
+        if (!Gpu.IsEmulated) Assert.Skip("tests the emulator's captures");
+        CudaDevice device = Gpu.Device;
+        using CudaStream other = new(device);
+        using CudaEvent mark = new(device);
+        mark.Record(other);
+        CudaException across = Assert.Throws<CudaException>(() => CudaGraph.Capture(device, () => device.Stream.Wait(mark)));
+        Assert.Contains("across the bounds of a capture", across.Message, StringComparison.Ordinal);
+        CudaException waited = Assert.Throws<CudaException>(() => CudaGraph.Capture(device, () =>
+        {
+            mark.Record(device.Stream);
+            mark.Synchronize();
+        }));
+        Assert.Contains("CUDA_ERROR_STREAM_CAPTURE", waited.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Uploads_copy_beside_the_computing_and_take_no_memory_anew()
+    {
+        CudaDevice device = Gpu.Device;
+        using MemoryScope scope = MemoryScope.Begin();
+        using HostUpload upload = new(device.Device);
+        Tensor pictures = Tensor.Empty([3, 4]), ids = Tensor.Empty([2], DType.I64), there = Gpu.From([0.5f], [1]);
+        List<Tensor> sums = [];
+        for (int turn = 0; turn < 6; turn++)
+        {
+            pictures.Span<float>().Fill(turn);
+            ids.Span<long>().Fill(10 + turn);
+            DriverCalls start = DriverCalls.OfThisThread;
+            Tensor[] copies = upload.Copy(pictures, ids, there);
+            // Two turns fill two places.
+            Assert.Equal(turn < 2 ? 4 : 0, (DriverCalls.OfThisThread - start).Allocations);
+            // What is written next must not reach what was handed over.
+            pictures.Span<float>().Fill(-1);
+            if (turn is 0 or 4) Assert.Equal([10L + turn, 10 + turn], copies[1].ToArray<long>());
+            Assert.Same(there, copies[2]);
+            sums.Add(Ops.Add(copies[0], copies[0]));
+        }
+        for (int turn = 0; turn < 6; turn++) Assert.All(sums[turn].ToArray<float>(), value => Assert.Equal(2f * turn, value));
     }
 
     [Fact]
@@ -126,7 +189,7 @@ public unsafe class DriverTests
         Tensor x = Tensor.From([1f, 2, 3, 4, 5, 6], [2, 3]);
         Tensor there = Ops.To(Ops.To(x, Gpu.Device.Device), second.Device);
         Assert.Equal(second.Device, there.Device);
-        Assert.True(second.EnableAccessTo(Gpu.Device));
+        Assert.True(second.Reaches(Gpu.Device));
         Assert.Equal(x.ToArray<float>(), Ops.To(there, Device.Cpu).ToArray<float>());
         Assert.Equal([1f, 4, 2, 5, 3, 6], there.ViewPermuted(1, 0).ToArray<float>());
     }

@@ -31,6 +31,25 @@ public unsafe class GemmOnGpuTests
         Gpu.SetOrder(0);
     }
 
+    /// <summary>What float16 alone does: ties to even, subnormals, and infinity beyond 65504.</summary>
+    [Theory]
+    [InlineData(1 + 1f / 2048, 1)]
+    [InlineData(1 + 3f / 2048, 1 + 2f / 1024)]
+    [InlineData(6e-8f, 1f / (1 << 24))]
+    [InlineData(3 * 5.9604645e-8f, 3f / (1 << 24))]
+    [InlineData(1e-8f, 0)]
+    [InlineData(65519, 65504)]
+    [InlineData(65520, float.PositiveInfinity)]
+    [InlineData(-1e9f, float.NegativeInfinity)]
+    public void Operands_are_rounded_to_float16_as_IEEE_754_says(float value, float rounded)
+    {
+        using MemoryScope scope = MemoryScope.Begin();
+        Tensor a = Gpu.From([value], [1]), b = Gpu.From([1f], [1]), c = a.EmptyLike([1]);
+        Lavt.Kernels.Cuda.Gemm.Run(Gpu.Device.Stream, 1, 1, 1, new(a.DevicePointer<float>(), 1, 1), new(b.DevicePointer<float>(), 1, 1), c.DevicePointer<float>(), 1, default, ProductPrecision.Float16);
+        Assert.Equal(rounded, c.Item<float>());
+        Assert.Equal((float)(Half)value, c.Item<float>());
+    }
+
     private static void Check(int m, int n, int k, ProductPrecision precision, bool aTransposed, bool bTransposed, bool withEpilogue)
     {
         using MemoryScope scope = MemoryScope.Begin();
@@ -56,7 +75,7 @@ public unsafe class GemmOnGpuTests
         }
     }
 
-    /// <summary>Multiples of 1/64 below 1: exact in bfloat16 and TF32, and so are their products' sums nearly.</summary>
+    /// <summary>Multiples of 1/64 below 1: exact in bfloat16, float16 and TF32, and so are their products' sums nearly.</summary>
     private static float[] Values(int count, ulong seed)
     {
         float[] values = new float[count];

@@ -11,6 +11,11 @@ namespace Lavt.Tests.Cuda;
 /// </summary>
 internal static unsafe class Gpu
 {
+    /// <summary>How many of the emulated GPUs are connected.</summary>
+    public const int Connected = 4;
+
+    private const int Emulated = 8;
+
     private static readonly Lazy<CudaDevice> s_device = new(Open);
     private static delegate* unmanaged<int, void> s_setOrder;
 
@@ -28,6 +33,17 @@ internal static unsafe class Gpu
             if (IsEmulated && EmulatorBuild.Missing is { } why) Assert.Skip(why);
             return s_device.Value;
         }
+    }
+
+    /// <summary>
+    /// Several GPUs; the test is skipped where there are not as many. Of the emulated ones the first <see cref="Connected"/> reach each
+    /// other, the others exchange numbers through the host.
+    /// </summary>
+    public static CudaDevice[] Devices(params int[] indices)
+    {
+        _ = Device;
+        if (indices.Max() >= CudaDevice.Count) Assert.Skip($"needs {indices.Max() + 1} GPUs");
+        return [.. indices.Select(CudaDevice.Open)];
     }
 
     /// <summary>Sets the order in which the threads of a block run from now on.</summary>
@@ -48,7 +64,10 @@ internal static unsafe class Gpu
         Environment.SetEnvironmentVariable("LAVT_CUDA_LIB", library);
         Environment.SetEnvironmentVariable("LAVT_NVRTC_LIB", library);
         Environment.SetEnvironmentVariable("LAVT_KERNEL_CACHE", Path.Combine(folder, "kernels"));
-        s_setOrder = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(NativeLibrary.Load(library), "emulatorSetOrder");
+        nint handle = NativeLibrary.Load(library);
+        s_setOrder = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetOrder");
+        ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetDevices"))(Emulated);
+        ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "emulatorSetPeers"))(Connected);
         return CudaDevice.Open(0);
     }
 }

@@ -4,7 +4,7 @@ namespace Lavt.Tests.Cuda;
 public static class PlantedLayerFaults
 {
     /// <summary>All of them; those of a kernel together.</summary>
-    public static IEnumerable<Fault> All => [.. Random(), .. ColumnNorms(), .. Maps(), .. WordAttention(), .. Losses(), .. Optimizer(), .. Windows(), .. Convolutions()];
+    public static IEnumerable<Fault> All => [.. Random(), .. ColumnNorms(), .. Maps(), .. WordAttention(), .. Losses(), .. Optimizer(), .. Windows(), .. Convolutions(), .. Peers()];
 
     private static IEnumerable<Fault> Random() =>
     [
@@ -14,6 +14,14 @@ public static class PlantedLayerFaults
         new("Dropout.cu", "one number for all samples", "(u64)(first + blockIdx.y)", "(u64)first", Cases: "DropPath"),
         new("Embedding.cu", "a repeated id adds to itself", "isRepeated |= ids[i] == id;", "", Cases: "Embedding"),
         new("Embedding.cu", "only the first place of an id counts", "if (ids[i] == id) sum +=", "if (i == place) sum +=", Cases: "Embedding"),
+    ];
+
+    private static IEnumerable<Fault> Peers() =>
+    [
+        new("PeerSum.cu", "numbers beyond the last", "i < n;", "i < n + 1;", nameof(PeerRingTests)),
+        new("PeerSum.cu", "the last number is left out", "i < n;", "i < n - 1;", nameof(PeerRingTests)),
+        new("PeerSum.cu", "replaced instead of added", "own[i] += theirs[i]", "own[i] = theirs[i]", nameof(PeerRingTests)),
+        new("PeerSum.cu", "one block's share alone", "i += globalThreads()", "i += n", nameof(PeerRingTests)),
     ];
 
     private static IEnumerable<Fault> ColumnNorms() =>
@@ -80,9 +88,9 @@ public static class PlantedLayerFaults
         new("WindowAttention.cuh", "the shift's regions are not told apart", "position < padded - shift ? 1 : 2", "1", Cases: "WindowAttention"),
         new("WindowAttention.cuh", "padding is zero", "place == PADDING ? source.padding : nullptr", "nullptr", Cases: "WindowAttention"),
         new("WindowAttention.cuh", "sums are not scaled when a larger score comes", "softmax.sums[d] *= shrink;", "", Cases: "WindowAttention"),
-        new("WindowAttention.cuh", "no barrier before rows are read", "rows[1]);\n        __syncthreads();\n        int count", "rows[1]);\n        int count", Cases: "WindowAttention"),
+        new("WindowAttention.cuh", "no barrier before rows are read", "1.f, rightRows);\n    __syncthreads();", "1.f, rightRows);", Cases: "WindowAttention"),
         new("WindowAttention.cu", "queries are not scaled", "mine.place, g.scale, others.places", "mine.place, 1.f, others.places", Cases: "WindowAttention"),
-        new("WindowAttentionTensor.cu", "no barrier before rows are read", "ROWS, 1.f, values);\n        __syncthreads();", "ROWS, 1.f, values);", nameof(LayersOnGpuTests), "WindowAttention BFloat16"),
+        new("WindowAttentionTensor.cu", "no barrier behind the reading of rows", "            }\n        }\n        __syncthreads();\n    }\n    y +=", "            }\n        }\n    }\n    y +=", nameof(LayersOnGpuTests), "WindowAttention BFloat16"),
         new("WindowAttentionTensor.cu", "values are not transposed", "loadMatricesTransposed(value", "loadMatrices(value", nameof(LayersOnGpuTests), "WindowAttention BFloat16"),
         new("WindowAttentionTensor.cu", "the sum of a row over one lane only", "1.f / rowSum(total[row])", "1.f / total[row]", nameof(LayersOnGpuTests), "WindowAttention BFloat16"),
         new("WindowAttentionBackward.cu", "softmax backwards without its mean", "(slopes[k] - mean) : 0.f", "slopes[k] : 0.f", Cases: "WindowAttention"),
@@ -93,7 +101,6 @@ public static class PlantedLayerFaults
     private static IEnumerable<Fault> Convolutions() =>
     [
         new("Convolution.cuh", "the map has no border on the left", "x + offset.width >= 0 && ", "", Cases: "Conv"),
-        new("Convolution.cuh", "no barrier before a tile is read", "            }\n            __syncthreads();\n            if (step + 1 < steps) next.load(step + 1);\n            // Sums", "            }\n            if (step + 1 < steps) next.load(step + 1);\n            // Sums", Cases: "Conv"),
         new("Convolution.cu", "pixels beyond the last", "if (pixel >= shape.pixels || column >= shape.output) return;", "if (column >= shape.output) return;", Cases: "Conv"),
         new("Convolution.cu", "taps are not turned round for the gradient", "tap = taps - 1 - (int)(i / input / output)", "tap = (int)(i / input / output)", Cases: "Conv"),
         new("ConvolutionWeights.cu", "every tap reads the same pixel", "x[(pixel + shift) *", "x[pixel *", Cases: "Conv"),

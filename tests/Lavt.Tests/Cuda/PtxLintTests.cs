@@ -13,7 +13,7 @@ public partial class PtxLintTests
     /// <summary>Instructions as they may stand: h, r, l, f are registers of 16, 32 and 64 bits and of floats, + is read and written, n a constant.</summary>
     private static readonly string[] s_instructions =
     [
-        @"cvt\.rn\.bf16\.f32 =h, f", @"cvt\.rn\.bf16x2\.f32 =r, f, f", @"cvt\.f32\.f16 =f, h", @"cvt\.rn\.f16\.f32 =h, f", @"cvt\.rna\.tf32\.f32 =r, f",
+        @"cvt\.rn\.bf16\.f32 =h, f", @"cvt\.rn\.bf16x2\.f32 =r, f, f", @"cvt\.f32\.f16 =f, h", @"cvt\.rn\.f16\.f32 =h, f", @"cvt\.rn\.f16x2\.f32 =r, f, f", @"cvt\.rna\.tf32\.f32 =r, f",
         @"ldmatrix\.sync\.aligned\.m8n8\.x4(\.trans)?\.shared\.b16 \{(=r, ){3}=r\}, \[r\]",
         @"mma\.sync\.aligned\.m16n8k16\.row\.col\.f32\.(bf16\.bf16|f16\.f16)\.f32 \{(\+f, ){3}\+f\}, \{(r, ){3}r\}, \{r, r\}, \{(\+f, ){3}\+f\}",
         @"mma\.sync\.aligned\.m16n8k8\.row\.col\.f32\.tf32\.tf32\.f32 \{(\+f, ){3}\+f\}, \{(r, ){3}r\}, \{r, r\}, \{(\+f, ){3}\+f\}",

@@ -64,7 +64,7 @@ public sealed class DataParallelTests
                 var optimizer = new Lavt.Nn.AdamW([new("all", [("weight", own)], 0)], 0);
                 var parallel = new DataParallel(queue, optimizer);
                 Generator.Current = new RandomSource(5);
-                double loss = parallel.AddGradients(parts, samples, part =>
+                StepLoss pending = parallel.AddGradients(parts, samples, part =>
                 {
                     int first = (part * queue.Size + queue.Rank) * samples;
                     Tensor x = Tensor.Empty([samples, 2], DType.F64);
@@ -78,6 +78,7 @@ public sealed class DataParallelTests
                 });
                 // The first moment of the first step is a tenth of the gradient.
                 parallel.Step();
+                double loss = pending.Read();
                 if (queue.Rank == 0) found = [loss, .. optimizer.MomentsOf(own)!.First.ToArray<double>()];
             }
 

@@ -73,7 +73,7 @@ internal sealed record ReplicaRun
         for (int step = 0; step < Steps; step++)
         {
             int first = step * Devices * Samples * Parts;
-            losses[step] = parallel.AddGradients(Parts, Samples, part => LossOf(model, options, first + (part * Devices + devices.Rank) * Samples));
+            losses[step] = parallel.AddGradients(Parts, Samples, part => LossOf(model, options, first + (part * Devices + devices.Rank) * Samples)).Read();
             parallel.Step();
         }
         Dictionary<string, double[]> state = [];

@@ -23,6 +23,7 @@ public sealed unsafe class CudaDevice
 
     private readonly int _handle;
     private readonly Dictionary<string, nint> _modules = [];
+    private readonly Dictionary<CudaDevice, bool> _reached = [];
 
     private CudaDevice(int index)
     {
@@ -121,22 +122,23 @@ public sealed unsafe class CudaDevice
     /// <exception cref="CudaException">Something failed on the device meanwhile.</exception>
     public void Synchronize()
     {
+        Memory.RequireNotCapturing("the host waits for the device");
         MakeCurrent();
+        DriverCalls.CountWait();
         CudaException.Check(DriverApi.CtxSynchronize(), $"cuCtxSynchronize of {Device} (a kernel before it may have failed; LAVT_CUDA_SYNC=1 names it)");
     }
 
-    /// <summary>Lets kernels and copies of this device reach the memory of another directly.</summary>
+    /// <summary>Whether kernels and copies of this device can use the memory of another directly; from the first call on they may.</summary>
     /// <returns>False if the two are not connected that way; copies then pass through the host.</returns>
-    public bool EnableAccessTo(CudaDevice peer)
+    public bool Reaches(CudaDevice peer)
     {
         ArgumentNullException.ThrowIfNull(peer);
-        CudaException.Check(DriverApi.DeviceCanAccessPeer(out int can, _handle, peer._handle), $"cuDeviceCanAccessPeer of {Device} to {peer.Device}");
-        if (can == 0) return false;
-        MakeCurrent();
-        int result = DriverApi.CtxEnablePeerAccess(peer.Context, 0);
-        if (result != CudaException.PeerAlreadyEnabled) CudaException.Check(result, $"cuCtxEnablePeerAccess of {Device} to {peer.Device}");
-        peer.Memory.AllowAccessFrom(_handle);
-        return true;
+        if (peer == this) return true;
+        lock (_reached)
+        {
+            if (!_reached.TryGetValue(peer, out bool reaches)) _reached.Add(peer, reaches = EnableAccessTo(peer));
+            return reaches;
+        }
     }
 
     /// <inheritdoc/>
@@ -157,6 +159,7 @@ public sealed unsafe class CudaDevice
         lock (_modules)
         {
             if (_modules.TryGetValue(key, out nint module)) return module;
+            Memory.RequireNotCapturing($"a kernel of {file} is loaded for the first time");
             MakeCurrent();
             module = CudaModule.Load(this, file, options);
             _modules.Add(key, module);
@@ -172,6 +175,17 @@ public sealed unsafe class CudaDevice
             CudaException.Check(DriverApi.Init(0), "cuInit");
             s_isInitialised = true;
         }
+    }
+
+    private bool EnableAccessTo(CudaDevice peer)
+    {
+        CudaException.Check(DriverApi.DeviceCanAccessPeer(out int can, _handle, peer._handle), $"cuDeviceCanAccessPeer of {Device} to {peer.Device}");
+        if (can == 0) return false;
+        MakeCurrent();
+        int result = DriverApi.CtxEnablePeerAccess(peer.Context, 0);
+        if (result != CudaException.PeerAlreadyEnabled) CudaException.Check(result, $"cuCtxEnablePeerAccess of {Device} to {peer.Device}");
+        peer.Memory.AllowAccessFrom(_handle);
+        return true;
     }
 
     private int Attribute(int attribute)

@@ -26,11 +26,17 @@ public sealed class CudaEvent : IDisposable
         CudaException.Check(DriverApi.EventRecord(Handle, stream.Handle), $"cuEventRecord on {stream.Device.Device}");
     }
 
-    /// <summary>Waits on the host until the stream has come to the mark.</summary>
+    /// <summary>Waits on the host until the stream has come to the mark, if it has not yet.</summary>
     public void Synchronize()
     {
         _device.MakeCurrent();
-        CudaException.Check(DriverApi.EventSynchronize(Handle), $"cuEventSynchronize on {_device.Device}");
+        int result = DriverApi.EventQuery(Handle);
+        if (result == CudaException.NotReady)
+        {
+            DriverCalls.CountWait();
+            result = DriverApi.EventSynchronize(Handle);
+        }
+        CudaException.Check(result, $"cuEventSynchronize on {_device.Device}");
     }
 
     /// <summary>The seconds from an earlier mark to this one; both were reached.</summary>

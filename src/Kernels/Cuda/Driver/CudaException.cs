@@ -11,6 +11,9 @@ public sealed class CudaException(string message, int result = 0) : Exception(me
     /// <summary>CUDA_ERROR_OUT_OF_MEMORY.</summary>
     internal const int OutOfMemory = 2;
 
+    /// <summary>CUDA_ERROR_NOT_READY: what was asked about is still to come.</summary>
+    internal const int NotReady = 600;
+
     /// <summary>CUDA_ERROR_INVALID_IMAGE and CUDA_ERROR_NO_BINARY_FOR_GPU.</summary>
     internal const int InvalidImage = 200, NoBinary = 209;
 

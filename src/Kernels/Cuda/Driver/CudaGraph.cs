@@ -42,7 +42,9 @@ public sealed class CudaGraph : IDisposable
     {
         ObjectDisposedException.ThrowIf(_executable == 0, this);
         _device.MakeCurrent();
+        DriverCalls.CountGraph();
         CudaException.Check(DriverApi.GraphLaunch(_executable, _device.Stream.Handle), $"cuGraphLaunch on {_device.Device}");
+        if (CudaStream.WaitsAlways) _device.Stream.Synchronize();
     }
 
     /// <summary>Gives the graph and its memory back.</summary>
@@ -57,22 +59,27 @@ public sealed class CudaGraph : IDisposable
     private static nint Record(CudaDevice device, Action work)
     {
         device.MakeCurrent();
-        CudaException.Check(DriverApi.StreamBeginCapture(device.Stream.Handle, ThreadLocal), $"cuStreamBeginCapture on {device.Device}");
+        // First the memory: nothing else that is given back meanwhile may become a part of the graph.
         device.Memory.BeginCapture();
-        nint graph;
-        int kept, result;
+        nint graph = 0;
+        int kept, result = DriverApi.StreamBeginCapture(device.Stream.Handle, ThreadLocal);
         try
         {
+            CudaException.Check(result, $"cuStreamBeginCapture on {device.Device}");
             work();
         }
-        finally
+        catch
         {
-            result = DriverApi.StreamEndCapture(device.Stream.Handle, out graph);
-            kept = device.Memory.EndCapture();
+            // What went wrong says more than that the capture is lost.
+            if (result == 0 && DriverApi.StreamEndCapture(device.Stream.Handle, out graph) == 0) _ = DriverApi.GraphDestroy(graph);
+            device.Memory.EndCapture();
+            throw;
         }
-        CudaException.Check(result, $"cuStreamEndCapture on {device.Device} (something in it waited for the device or loaded a kernel)");
-        if (kept > 0)
-            throw new CudaException($"the captured work kept {kept} blocks of memory that it took; close the MemoryScope of its tensors inside, and copy results into tensors made before");
-        return graph;
+        result = DriverApi.StreamEndCapture(device.Stream.Handle, out graph);
+        kept = device.Memory.EndCapture();
+        CudaException.Check(result, $"cuStreamEndCapture on {device.Device}");
+        if (kept == 0) return graph;
+        _ = DriverApi.GraphDestroy(graph);
+        throw new CudaException($"the captured work kept {kept} blocks of memory that it took; close the MemoryScope of its tensors inside, and copy results into tensors made before");
     }
 }

@@ -15,8 +15,6 @@ public sealed unsafe class CudaKernel
     /// <summary>CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES.</summary>
     private const int MaxDynamicSharedBytes = 8;
 
-    private static readonly bool s_waits = Environment.GetEnvironmentVariable("LAVT_CUDA_SYNC") == "1";
-
     private readonly string _file;
     private readonly string _name;
     private readonly string[] _options;
@@ -28,6 +26,9 @@ public sealed unsafe class CudaKernel
     /// <param name="name">The function, declared <c>extern "C" __global__</c>.</param>
     /// <param name="options">Options of the compiler, such as <c>-DTILE=64</c>.</param>
     public CudaKernel(string file, string name, params string[] options) => (_file, _name, _options) = (file, name, options);
+
+    /// <summary>The file, the function and the options that it is compiled with.</summary>
+    internal (string File, string Name, string[] Options) Source => (_file, _name, _options);
 
     /// <summary>Puts a launch into a stream. A grid without blocks launches nothing.</summary>
     /// <param name="stream">The stream; its device compiles and loads the kernel if it has not yet.</param>
@@ -50,7 +51,8 @@ public sealed unsafe class CudaKernel
         {
             for (int i = 0; i < arguments.Length; i++) addresses[i] = KernelArgument.AddressOf(argument + i);
             int result = DriverApi.LaunchKernel(function.Handle, checked((uint)grid.X), (uint)grid.Y, (uint)grid.Z, (uint)block, 1, 1, (uint)sharedBytes, stream.Handle, addresses, null);
-            if (result == 0 && s_waits) result = DriverApi.StreamSynchronize(stream.Handle);
+            DriverCalls.CountLaunch();
+            if (result == 0 && CudaStream.WaitsAlways && !device.Memory.IsCapturing) result = DriverApi.StreamSynchronize(stream.Handle);
             if (result != 0) CudaException.Check(result, Describe(device, grid, block, sharedBytes, arguments));
         }
     }
@@ -61,6 +63,9 @@ public sealed unsafe class CudaKernel
         ArgumentNullException.ThrowIfNull(device);
         FunctionOn(device);
     }
+
+    /// <summary>The driver's CUfunction on a device.</summary>
+    internal nint HandleOn(CudaDevice device) => FunctionOn(device).Handle;
 
     private Function FunctionOn(CudaDevice device)
     {

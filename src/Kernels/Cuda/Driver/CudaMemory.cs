@@ -19,8 +19,11 @@ public sealed unsafe class CudaMemory : IDeviceMemory
     private long _peak;
 
     /// <summary>While a graph is captured: the blocks that the graph itself allocates, and those whose return waits for its end.</summary>
-    private HashSet<nint>? _captured;
+    private volatile HashSet<nint>? _captured;
     private readonly List<(nint Block, long Bytes)> _postponed = [];
+
+    /// <summary>Blocks that went with a capture that failed, though a tensor still holds them.</summary>
+    private readonly HashSet<nint> _lost = [];
 
     internal CudaMemory(CudaDevice device, int handle)
     {
@@ -36,6 +39,9 @@ public sealed unsafe class CudaMemory : IDeviceMemory
     /// <inheritdoc/>
     public long PeakBytes => Interlocked.Read(ref _peak);
 
+    /// <summary>Whether a graph is captured on the device's computing stream.</summary>
+    internal bool IsCapturing => _captured is not null;
+
     private nint Stream => _device.Stream.Handle;
 
     /// <inheritdoc/>
@@ -48,6 +54,7 @@ public sealed unsafe class CudaMemory : IDeviceMemory
     public nint Allocate(long bytes)
     {
         _device.MakeCurrent();
+        DriverCalls.CountAllocation();
         int result = DriverApi.MemAllocAsync(out nint block, (nuint)bytes, Stream);
         if (result == CudaException.OutOfMemory) throw OutOfMemory(bytes);
         CudaException.Check(result, $"cuMemAllocAsync of {bytes} bytes on {_device.Device}");
@@ -63,23 +70,26 @@ public sealed unsafe class CudaMemory : IDeviceMemory
     /// <inheritdoc/>
     public void Release(nint block, long bytes)
     {
+        // Also from the collector's thread; under the lock, so that a capture does not begin before the driver knows.
         lock (_gate)
         {
-            if (_captured is not null && !_captured.Remove(block))
+            if (_captured is { } captured && !captured.Remove(block))
             {
                 _postponed.Add((block, bytes));
                 return;
             }
             _inUse -= bytes;
+            if (_lost.Remove(block)) return;
+            _device.MakeCurrent();
+            CudaException.Check(DriverApi.MemFreeAsync(block, Stream), $"cuMemFreeAsync of {bytes} bytes on {_device.Device}");
         }
-        _device.MakeCurrent();
-        CudaException.Check(DriverApi.MemFreeAsync(block, Stream), $"cuMemFreeAsync of {bytes} bytes on {_device.Device}");
     }
 
     /// <inheritdoc/>
     public void CopyFromHost(nint to, nint from, long bytes)
     {
         if (bytes == 0) return;
+        RequireNotCapturing("values of the host are copied to the device");
         _device.MakeCurrent();
         CudaException.Check(DriverApi.MemcpyHtoDAsync(to, from, (nuint)bytes, Stream), $"cuMemcpyHtoDAsync of {bytes} bytes to {_device.Device}");
         // The host may change or free its memory as soon as this returns.
@@ -90,6 +100,7 @@ public sealed unsafe class CudaMemory : IDeviceMemory
     public void CopyToHost(nint to, nint from, long bytes)
     {
         if (bytes == 0) return;
+        RequireNotCapturing("the host reads values of the device");
         _device.MakeCurrent();
         CudaException.Check(DriverApi.MemcpyDtoHAsync(to, from, (nuint)bytes, Stream), $"cuMemcpyDtoHAsync of {bytes} bytes from {_device.Device}");
         _device.Stream.Synchronize();
@@ -108,10 +119,19 @@ public sealed unsafe class CudaMemory : IDeviceMemory
     {
         if (bytes == 0) return;
         CudaDevice peer = CudaDevice.Of(source);
+        if (!_device.Reaches(peer))
+        {
+            using PinnedMemory host = new(peer, bytes);
+            host.CopyFrom(from, bytes, peer.Stream);
+            peer.Stream.Synchronize();
+            host.CopyTo(to, bytes, _device.Stream);
+            _device.Stream.Synchronize();
+            return;
+        }
         using CudaEvent ready = new(peer);
         ready.Record(peer.Stream);
         _device.Stream.Wait(ready);
-        CudaException.Check(DriverApi.MemcpyPeerAsync(to, _device.Context, from, peer.Context, (nuint)bytes, Stream), $"cuMemcpyPeerAsync of {bytes} bytes from {source} to {_device.Device}");
+        PeerCopy.Enqueue(_device.Stream, to, _device, from, peer, bytes);
         // The source may be given back, in the order of its own stream, as soon as this returns.
         using CudaEvent copied = new(_device);
         copied.Record(_device.Stream);
@@ -141,6 +161,13 @@ public sealed unsafe class CudaMemory : IDeviceMemory
         CudaException.Check(DriverApi.MemPoolSetAccess(_pool, &access, 1), $"cuMemPoolSetAccess of {_device.Device}");
     }
 
+    /// <summary>Stops what a graph could not repeat, before the driver ends the capture for it.</summary>
+    internal void RequireNotCapturing(string what)
+    {
+        if (IsCapturing)
+            throw new CudaException($"while work on {_device.Device} is captured as a graph, {what}; only kernels and copies on the device can be captured: read and write values outside, and run the work once before it is captured");
+    }
+
     /// <summary>
     /// Blocks allocated from now on belong to the graph that is captured: their addresses are the same at every launch. The
     /// return of other blocks is no part of the graph and waits for <see cref="EndCapture"/>.
@@ -155,13 +182,16 @@ public sealed unsafe class CudaMemory : IDeviceMemory
     internal int EndCapture()
     {
         int kept;
+        (nint Block, long Bytes)[] postponed;
         lock (_gate)
         {
             kept = _captured!.Count;
+            _lost.UnionWith(_captured);
             _captured = null;
+            postponed = [.. _postponed];
+            _postponed.Clear();
         }
-        foreach ((nint block, long bytes) in _postponed) Release(block, bytes);
-        _postponed.Clear();
+        foreach ((nint block, long bytes) in postponed) Release(block, bytes);
         return kept;
     }
 

@@ -22,6 +22,9 @@ public sealed class CudaStream : IDisposable
     /// <summary>The device that runs it.</summary>
     public CudaDevice Device { get; }
 
+    /// <summary>LAVT_CUDA_SYNC=1: the host waits for everything that it launches, so that an error names what failed.</summary>
+    internal static bool WaitsAlways { get; } = Environment.GetEnvironmentVariable("LAVT_CUDA_SYNC") == "1";
+
     /// <summary>The driver's CUstream.</summary>
     internal nint Handle => _handle != 0 ? _handle : throw new ObjectDisposedException(nameof(CudaStream));
 
@@ -32,7 +35,9 @@ public sealed class CudaStream : IDisposable
     /// <exception cref="CudaException">Something failed on the device meanwhile.</exception>
     public void Synchronize()
     {
+        if (this == Device.Stream) Device.Memory.RequireNotCapturing("the host waits for the device");
         Device.MakeCurrent();
+        DriverCalls.CountWait();
         CudaException.Check(DriverApi.StreamSynchronize(Handle), $"cuStreamSynchronize on {Device.Device} (a kernel before it may have failed; LAVT_CUDA_SYNC=1 names it)");
     }
 

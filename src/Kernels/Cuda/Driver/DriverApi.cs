@@ -139,6 +139,9 @@ internal static unsafe partial class DriverApi
     [LibraryImport(Library, EntryPoint = "cuEventSynchronize")]
     public static partial int EventSynchronize(nint awaited);
 
+    [LibraryImport(Library, EntryPoint = "cuEventQuery")]
+    public static partial int EventQuery(nint asked);
+
     [LibraryImport(Library, EntryPoint = "cuEventElapsedTime")]
     public static partial int EventElapsedTime(out float milliseconds, nint start, nint end);
 

@@ -16,6 +16,7 @@ public sealed unsafe class PinnedMemory : IDisposable
         _device = device;
         Bytes = bytes;
         device.MakeCurrent();
+        DriverCalls.CountAllocation();
         CudaException.Check(DriverApi.MemHostAlloc(out _address, (nuint)Math.Max(1, bytes), Portable), $"cuMemHostAlloc of {bytes} bytes");
     }
 
