@@ -44,6 +44,6 @@ internal readonly struct WinogradScheme(int outputs)
     /// <summary>Whether it is F(6x6), otherwise F(5x5).</summary>
     public bool IsSix => outputs == 6;
 
-    /// <summary>The algorithm for a convolution from so many channels to so many.</summary>
-    public static WinogradScheme For(int inputs, int outputs) => new(Math.Min(inputs, outputs) >= ManyChannels ? 6 : 5);
+    /// <summary>The algorithm for a convolution from so many channels to so many; rounded numbers do not bear the larger errors of F(6x6).</summary>
+    public static WinogradScheme For(int inputs, int outputs, bool rounded) => new(Math.Min(inputs, outputs) >= ManyChannels && !rounded ? 6 : 5);
 }

@@ -47,7 +47,7 @@ internal readonly unsafe struct WinogradWeights
     }
 
     /// <summary>The algorithm that they are for.</summary>
-    public WinogradScheme Scheme => WinogradScheme.For(_inputs, _outputs);
+    public WinogradScheme Scheme => WinogradScheme.For(_inputs, _outputs, _rounded);
 
     /// <summary>The bytes of all panels.</summary>
     public long Bytes => Panels * (long)PanelFloats * sizeof(float);

@@ -28,7 +28,7 @@ public sealed unsafe class WinogradRoundingTests
         using PackedConv packed = PackedConv.Pack(weight.Pointer, kernel, cin, cout, rounded: true);
         Convolution.Forward(x.Pointer, batch, map, packed, y.Pointer, default);
         double error = WinogradTests.RelativeError(y.Pointer, WinogradTests.Convolve(x.Pointer, batch, map, cin, weight.Pointer, kernel, cout));
-        Assert.InRange(error, 1e-5, WinogradScheme.For(cin, cout).IsSix ? 2.3e-3 : 1.5e-3);
+        Assert.InRange(error, 1e-5, 1.5e-3);
     }
 
     /// <summary>Where inputs and weights are proportional the sums are as large as they can be: next to the end of int32.</summary>
