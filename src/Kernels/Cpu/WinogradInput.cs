@@ -31,7 +31,8 @@ internal unsafe struct WinogradInput : ISimdLoopBody
         int channels = transformed.Channels, height = Stretch.Plan.Map.Height, width = Stretch.Plan.Map.Width;
         WinogradScheme scheme = Stretch.Plan.Scheme;
         nint edge = (nint)scheme.Products * channels;
-        float* scratch = (float*)Workers.Scratch((edge + (scheme.Products * RoundedRow)) * sizeof(float)), source = X + ((((((nint)frame * height) + y - 1) * width) + x - 1) * channels);
+        float* scratch = (float*)Workers.Scratch((edge + (scheme.Products * RoundedRow)) * sizeof(float));
+        float* source = X + ((((((nint)frame * height) + y - 1) * width) + x - 1) * channels);
         nint rowStride = (nint)width * channels;
         if (y == 0 || x == 0 || y + scheme.Inputs - 1 > height || x + scheme.Inputs - 1 > width)
         {
@@ -42,14 +43,10 @@ internal unsafe struct WinogradInput : ISimdLoopBody
         {
             int first = transformed.FirstChannel(part), count = transformed.FirstChannel(part + 1) - first;
             float* target = transformed.Block(part) + ((nint)tile * WinogradOperand.Floats(count, Stretch.Rounded));
-            if (!Stretch.Rounded)
-            {
-                Transform<V>(source + first, rowStride, channels, count, target, transformed.Plane);
-                continue;
-            }
-            Transform<V>(source + first, rowStride, channels, count, scratch + edge, RoundedRow);
-            for (int product = 0; product < scheme.Products; product++)
-                transformed.Scales(product, part)[tile] = WinogradRounding.Row<V>(scratch + edge + (product * RoundedRow), count, target + (product * transformed.Plane));
+            float* numbers = Stretch.Rounded ? scratch + edge : target;
+            Transform<V>(source + first, rowStride, channels, count, numbers, Stretch.Rounded ? RoundedRow : transformed.Plane);
+            for (int product = 0; Stretch.Rounded && product < scheme.Products; product++)
+                transformed.Scales(product, part)[tile] = WinogradRounding.Row<V>(numbers + (product * RoundedRow), count, target + (product * transformed.Plane));
         }
     }
 
