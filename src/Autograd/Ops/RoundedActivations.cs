@@ -32,8 +32,9 @@ public static unsafe partial class Ops
     /// <param name="activation">Applied to the sum of product and bias.</param>
     /// <param name="residual">[..., N], added at the end, or null.</param>
     /// <param name="result">F32, or the type of x.</param>
+    /// <param name="packed">The weight packed by <see cref="PackLinearOnGpu"/> for inputs of this type, or null.</param>
     /// <returns>[..., N].</returns>
-    public static Tensor LinearRounded(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual, DType result)
+    public static Tensor LinearRounded(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual, DType result, Tensor? packed = null)
     {
         Tape.NotDifferentiable(nameof(LinearRounded), x, weight, bias, residual);
         ProductPrecision precision = PrecisionOf(nameof(LinearRounded), x.DType, x.Device);
@@ -44,7 +45,7 @@ public static unsafe partial class Ops
         if (residual is not null) residual = Contiguous(residual);
         Tensor y = Tensor.Empty(x.Shape.With(-1, n), result, x.Device);
         Epilogue epilogue = new() { Bias = bias.DevicePointer<float>(), Activation = activation, Residual = residual.DevicePointer<float>(), ResidualStride = n };
-        Kernels.Cuda.Gemm.RunRounded(StreamOf(x), rows, n, k, (void*)x.Address, new Matrix(weight.DevicePointer<float>(), 1, k), (void*)y.Address, epilogue, precision, roundsResult: result != DType.F32);
+        Kernels.Cuda.Gemm.RunRounded(StreamOf(x), rows, n, k, (void*)x.Address, new Matrix(weight.DevicePointer<float>(), 1, k), (void*)y.Address, epilogue, precision, result != DType.F32, packed.DevicePointer<byte>());
         return y;
     }
 

@@ -34,9 +34,9 @@ public static unsafe class Convolution
     public static void Forward(CudaStream stream, float* x, int batch, Volume map, int input, float* weight, Volume kernel, int output, float* y, in Epilogue epilogue, ProductPrecision precision)
     {
         Gemm.Product onHopper = new() { C = y, CRow = output, Bias = epilogue.Bias, PreActivation = epilogue.PreActivation, Activation = (int)epilogue.Activation, M = batch * map.Count, N = output };
-        if (precision == ProductPrecision.BFloat16 && ConvolutionHopper.Takes(stream.Device, x, input, onHopper))
+        if (ConvolutionHopper.Takes(stream.Device, x, input, onHopper, precision))
         {
-            ConvolutionHopper.Run(stream, x, batch, map, new Matrix(weight, kernel.Count, input * kernel.Count), 1, kernel, input, onHopper);
+            ConvolutionHopper.Run(stream, x, batch, map, new Matrix(weight, kernel.Count, input * kernel.Count), 1, kernel, input, onHopper, precision);
             return;
         }
         Shape shape = new(batch, map, kernel, input, output);
@@ -50,10 +50,10 @@ public static unsafe class Convolution
     public static void BackwardData(CudaStream stream, float* dy, int batch, Volume map, int input, float* weight, Volume kernel, int output, float* dx, ProductPrecision precision)
     {
         Gemm.Product onHopper = new() { C = dx, CRow = input, M = batch * map.Count, N = input };
-        if (precision == ProductPrecision.BFloat16 && ConvolutionHopper.Takes(stream.Device, dy, output, onHopper))
+        if (ConvolutionHopper.Takes(stream.Device, dy, output, onHopper, precision))
         {
             // The taps turned round, the channels exchanged.
-            ConvolutionHopper.Run(stream, dy, batch, map, new Matrix(weight + kernel.Count - 1, input * kernel.Count, kernel.Count), -1, kernel, output, onHopper);
+            ConvolutionHopper.Run(stream, dy, batch, map, new Matrix(weight + kernel.Count - 1, input * kernel.Count, kernel.Count), -1, kernel, output, onHopper, precision);
             return;
         }
         Shape shape = new(batch, map, kernel, output, input);

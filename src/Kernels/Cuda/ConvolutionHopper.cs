@@ -4,20 +4,22 @@ using Lavt.Tensors;
 
 namespace Lavt.Kernels.Cuda;
 
-/// <summary>Convolutions of <see cref="Convolution"/> in bfloat16 on GPUs of compute capability 9.0, as <see cref="GemmHopper"/> multiplies matrices.</summary>
+/// <summary>Convolutions of <see cref="Convolution"/> in bfloat16 and float16 on GPUs of compute capability 9.0, as <see cref="GemmHopper"/> multiplies matrices.</summary>
 internal static unsafe class ConvolutionHopper
 {
     private const int Depth = HopperKernels.RowBytes / sizeof(ushort), BoxPixels = HopperKernels.TileRows;
 
-    private static readonly HopperKernels s_kernels = new("ConvolutionHopper.cu", "convolution_hopper", "-DPRODUCT_TYPE=bf16");
+    private static readonly HopperKernels s_bf16 = new("ConvolutionHopper.cu", "convolution_hopper", "-DPRODUCT_TYPE=bf16");
+    private static readonly HopperKernels s_f16 = new("ConvolutionHopper.cu", "convolution_hopper", "-DPRODUCT_TYPE=f16");
 
     /// <summary>Whether the device has the instructions and copies of boxes can take the map.</summary>
     /// <param name="device">The device.</param>
     /// <param name="x">The map.</param>
     /// <param name="input">Its channels.</param>
     /// <param name="result">What is written, [pixels, output], and the epilogue.</param>
-    public static bool Takes(CudaDevice device, float* x, int input, in Gemm.Product result) =>
-        HopperKernels.RunOn(device) && input % 4 == 0 && (long)x % 16 == 0 && result.M > 0 && GemmHopper.CanStore(result);
+    /// <param name="precision">To what the operands are rounded.</param>
+    public static bool Takes(CudaDevice device, float* x, int input, in Gemm.Product result, ProductPrecision precision) =>
+        GemmHopper.TakesPacked(device, precision) && input % 4 == 0 && (long)x % 16 == 0 && result.M > 0 && GemmHopper.CanStore(result);
 
     /// <summary>Packs the weight and convolves.</summary>
     /// <param name="stream">Where it runs.</param>
@@ -29,19 +31,20 @@ internal static unsafe class ConvolutionHopper
     /// <param name="kernel">Odd extents.</param>
     /// <param name="input">Channels of x.</param>
     /// <param name="result">What is written, [pixels, output], and the epilogue.</param>
-    public static void Run(CudaStream stream, float* x, int batch, Volume map, Matrix weight, long tapStride, Volume kernel, int input, Gemm.Product result)
+    /// <param name="precision">BFloat16 or Float16.</param>
+    public static void Run(CudaStream stream, float* x, int batch, Volume map, Matrix weight, long tapStride, Volume kernel, int input, Gemm.Product result, ProductPrecision precision)
     {
         int depth = (input + Depth - 1) / Depth * Depth, output = result.N;
         using CudaScratch packed = new(stream, (long)output * kernel.Count * depth * sizeof(ushort));
-        GemmHopper.PackTaps(stream, weight, tapStride, kernel.Count, input, depth, output, packed.Address);
+        GemmHopper.PackTaps(stream, weight, tapStride, kernel.Count, input, depth, output, packed.Address, precision);
         (int boxHeight, int boxWidth, long boxesPerFrame) = BoxOf(map);
         long boxes = boxesPerFrame * map.Frames * batch;
         int columns = HopperKernels.ColumnsOf(stream.Device, boxes, output);
         TensorMap left = TensorMap.OfMaps(x, DType.F32, batch, map, input, boxHeight, boxWidth, HopperKernels.RowBytes / sizeof(float));
-        TensorMap right = TensorMap.Of(packed.Address, DType.BF16, output, (long)kernel.Count * depth, (long)kernel.Count * depth * sizeof(ushort), columns, Depth);
+        TensorMap right = TensorMap.Of(packed.Address, GemmHopper.HalfOf(precision), output, (long)kernel.Count * depth, (long)kernel.Count * depth * sizeof(ushort), columns, Depth);
         result.K = depth;
         Shape shape = new() { Map = map, Kernel = kernel, BoxHeight = boxHeight, BoxWidth = boxWidth, Batch = batch };
-        s_kernels.Launch(stream, columns, result.Activation, boxes, output, KernelArgument.ByValue(&left), KernelArgument.ByValue(&right), KernelArgument.ByValue(&result), KernelArgument.ByValue(&shape));
+        (precision == ProductPrecision.Float16 ? s_f16 : s_bf16).Launch(stream, columns, result.Activation, boxes, output, KernelArgument.ByValue(&left), KernelArgument.ByValue(&right), KernelArgument.ByValue(&result), KernelArgument.ByValue(&shape));
     }
 
     /// <summary>The box of 128 pixels of which fewest cover a frame.</summary>

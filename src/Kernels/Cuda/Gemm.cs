@@ -24,7 +24,7 @@ public static unsafe class Gemm
     /// <param name="cStride">Floats from a row of C to the next.</param>
     /// <param name="epilogue">What becomes of the product.</param>
     /// <param name="precision">To what the operands are rounded.</param>
-    /// <param name="packed">B as <see cref="GemmHopper.Pack"/> made it, for products in bfloat16; null packs it on the fly where that pays.</param>
+    /// <param name="packed">B as <see cref="GemmHopper.Pack"/> made it for this precision; null packs it on the fly where that pays.</param>
     public static void Run(CudaStream stream, int m, int n, int k, Matrix a, Matrix b, float* c, nint cStride, in Epilogue epilogue, ProductPrecision precision = ProductPrecision.Float32, void* packed = null)
     {
         Product product = ProductOf(m, n, k, a.Data, a.RowStride, a.ColumnStride, b, c, cStride, epilogue);
@@ -46,9 +46,11 @@ public static unsafe class Gemm
     /// <param name="epilogue">What becomes of the product.</param>
     /// <param name="precision">BFloat16 or Float16.</param>
     /// <param name="roundsResult">Whether C is rounded too.</param>
-    public static void RunRounded(CudaStream stream, int m, int n, int k, void* a, Matrix b, void* c, in Epilogue epilogue, ProductPrecision precision, bool roundsResult)
+    /// <param name="packed">B as <see cref="GemmHopper.Pack"/> made it for that; null packs it on the fly where that pays.</param>
+    public static void RunRounded(CudaStream stream, int m, int n, int k, void* a, Matrix b, void* c, in Epilogue epilogue, ProductPrecision precision, bool roundsResult, void* packed = null)
     {
         Product product = ProductOf(m, n, k, a, k, 1, b, c, n, epilogue);
+        if (GemmHopper.TryRunRounded(stream, product, precision, roundsResult, packed)) return;
         CudaKernel[] kernels = precision == ProductPrecision.Float16 ? s_roundedF16 : s_roundedBf16;
         kernels[roundsResult ? 1 : 0].Launch(stream, GridOf(product), ProductKernels.ThreadsOf(precision), 0, KernelArgument.ByValue(&product));
     }

@@ -1,7 +1,9 @@
 // Matrix products on Hopper GPUs, C = activation(A B + bias) + residual (+ old C), with C as Gemm.cuh says and B^T stored row by row.
-// A either has the type of the products, or is float32 and rounded between shared memory and the matrix units. Activations lie in memory as float32,
-// and rounding them there needs no pass of its own: of Swin's products most are bound by memory, where such a pass would read and write
-// half as much again, and with one picture a launch more costs about as much as the product.
+// A either has the type of the products, or is float32 and rounded between shared memory and the matrix units. Most activations lie in memory as
+// float32, and rounding them there needs no pass of its own: of Swin's products most are bound by memory, where such a pass would read and write
+// half as much again, and with one picture a launch more costs about as much as the product. The price is in large products: a stage of A is
+// twice as long, 64 instead of 48 KB of each 128 x 256 x 64 come from the second cache; where A is rounded already it is read as it is.
+// TF32 would spare the weights' rounding too, at half the rate of the matrix units; it is what --precision tf32 takes.
 #include "GemmHopper.cuh"
 
 // Compiled per case (GemmHopper.cs): the type of the products, columns of a tile, whether A is float32 and rounded, the activation.

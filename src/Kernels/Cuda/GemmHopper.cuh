@@ -3,6 +3,7 @@
 // stages of the next tile arrive while sums of the last are finished and stored.
 #pragma once
 #include "Gemm.cuh"
+#include "HalfType.cuh"
 #include "PtxHopper.cuh"
 
 #define TILE_ROWS 128
@@ -18,7 +19,7 @@
 #define MULTIPLYING_REGISTERS 232
 
 // What a stage holds: 128 rows and COLUMNS columns, 128 bytes of depth of T each; float32 rows that are rounded on their way
-// from shared memory to the matrix units are two or four times as long and lie as boxes of 128 bytes one behind the other.
+// from shared memory to the matrix units are twice as long and lie as boxes of 128 bytes one behind the other.
 template <class T, int COLUMNS, bool ROUNDED> struct Stage
 {
     static constexpr int DEPTH = ROW_BYTES / sizeof(T);
@@ -84,7 +85,7 @@ template <class S, class Copy> DEVICE void fill(const Ring<S>& ring, Place<S::CO
 
 // Fragments of 32 columns of a float32 box for two products: lane l reads columns 8 (l % 4) to 8 (l % 4) + 7, so that all eight lanes that read at once
 // are in different banks. A product may take its depth in any order, in which GemmPack.cu has put the right operand.
-DEVICE void roundFragments(u32 (&first)[4], u32 (&second)[4], const u8* box, int row)
+template <class T> DEVICE void roundFragments(u32 (&first)[4], u32 (&second)[4], const u8* box, int row)
 {
     int lane = threadIdx.x & 31;
     const u8* line = box + row * ROW_BYTES;
@@ -94,10 +95,10 @@ DEVICE void roundFragments(u32 (&first)[4], u32 (&second)[4], const u8* box, int
     {
         float4 x = *(const float4*)(line + half * 8 * ROW_BYTES + ((place ^ swizzle) << 4));
         float4 y = *(const float4*)(line + half * 8 * ROW_BYTES + (((place + 1) ^ swizzle) << 4));
-        first[half] = packBf16(x.x, x.y);
-        first[half + 2] = packBf16(x.z, x.w);
-        second[half] = packBf16(y.x, y.y);
-        second[half + 2] = packBf16(y.z, y.w);
+        first[half] = HalfType<T>::pack(x.x, x.y);
+        first[half + 2] = HalfType<T>::pack(x.z, x.w);
+        second[half] = HalfType<T>::pack(y.x, y.y);
+        second[half + 2] = HalfType<T>::pack(y.z, y.w);
     }
 }
 
@@ -109,7 +110,7 @@ template <class T, int COLUMNS, bool ROUNDED> DEVICE void multiplyStage(float (&
     {
         int lane = threadIdx.x & 31, row = group * GROUP_ROWS + (threadIdx.x >> 5 & 3) * 16 + (lane >> 2);
         #pragma unroll
-        for (int i = 0; i < S::BOXES; i++) roundFragments(fragments[2 * i], fragments[2 * i + 1], left + i * S::BOX_BYTES, row);
+        for (int i = 0; i < S::BOXES; i++) roundFragments<T>(fragments[2 * i], fragments[2 * i + 1], left + i * S::BOX_BYTES, row);
     }
     fenceProducts();
     #pragma unroll
@@ -145,6 +146,7 @@ template <class T, int COLUMNS, bool ROUNDED> DEVICE void multiplyTile(const Rin
         waitForProducts<0>();
         if (isSpeaker) arrive(&ring.empty[ended]);
     }
+    settle(sums);
 }
 
 // Finishes two neighbouring elements of C, which both lie within.
@@ -153,14 +155,14 @@ template <int ACTIVATION> DEVICE void finishPair(const Product& p, i64 i, int j,
     if (p.bias) sum = make_float2(sum.x + p.bias[j], sum.y + p.bias[j + 1]);
     if (p.preActivation) *(float2*)(p.preActivation + i * p.cRow + j) = sum;
     sum = make_float2(activate<ACTIVATION>(sum.x), activate<ACTIVATION>(sum.y));
-    float2* c = (float2*)(p.c + i * p.cRow + j);
+    RESULT* c = p.c + i * p.cRow + j;
     if (p.residual)
     {
         float2 residual = *(const float2*)(p.residual + i * p.residualRow + j);
         sum = make_float2(sum.x + residual.x, sum.y + residual.y);
     }
-    if (p.accumulate) sum = make_float2(c->x + sum.x, c->y + sum.y);
-    *c = sum;
+    if (p.accumulate) sum = make_float2(toFloat(c[0]) + sum.x, toFloat(c[1]) + sum.y);
+    storePair(c, sum.x, sum.y);
 }
 
 // The work of a block of HOPPER_THREADS threads: tiles blockIdx.x, blockIdx.x + gridDim.x and so on. copy(tile, left part, right part, step, barrier)

@@ -1,6 +1,11 @@
-// The right operand of products on Hopper GPUs, from float32 of any strides: bfloat16, row by row of B^T, each row filled up with zeros,
-// the depth in the order in which roundFragments (GemmHopper.cuh) reads the left operand.
+// The right operand of products on Hopper GPUs, from float32 of any strides: bfloat16 or float16, row by row of B^T, each row filled up with zeros.
+// The depth in order, or in the one in which roundFragments (GemmHopper.cuh) reads a float32 left operand.
 #include "Common.cuh"
+#include "HalfType.cuh"
+
+#ifndef PRODUCT_TYPE
+#define PRODUCT_TYPE bf16
+#endif
 
 #define TILE 32
 #define ROWS 8
@@ -13,7 +18,7 @@ DEVICE int columnAt(int place)
 }
 
 // Element (depth i, column j) of tap t lies at i row + j column + t tap; a block makes 32 x 32 numbers of packed[columns][taps][32 gridDim.x].
-extern "C" __global__ void __launch_bounds__(TILE * ROWS) gemm_pack(const float* __restrict__ b, i64 bRow, i64 bColumn, i64 bTap, int depth, int columns, bf16* packed)
+extern "C" __global__ void __launch_bounds__(TILE * ROWS) gemm_pack(const float* __restrict__ b, i64 bRow, i64 bColumn, i64 bTap, int depth, int columns, int isReordered, PRODUCT_TYPE* packed)
 {
     __shared__ float tile[TILE][TILE + 1];
     int firstDepth = blockIdx.x * TILE, firstColumn = blockIdx.y * TILE, lane = threadIdx.x % TILE;
@@ -28,5 +33,5 @@ extern "C" __global__ void __launch_bounds__(TILE * ROWS) gemm_pack(const float*
     }
     __syncthreads();
     for (int c = threadIdx.x / TILE; c < TILE && firstColumn + c < columns; c += ROWS)
-        packed[((i64)(firstColumn + c) * gridDim.z + blockIdx.z) * gridDim.x * TILE + firstDepth + lane] = toBf16(tile[c][columnAt(lane)]);
+        store(packed[((i64)(firstColumn + c) * gridDim.z + blockIdx.z) * gridDim.x * TILE + firstDepth + lane], tile[c][isReordered ? columnAt(lane) : lane]);
 }

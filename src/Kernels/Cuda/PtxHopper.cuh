@@ -67,6 +67,13 @@ DEVICE void commitProducts() { asm volatile("wgmma.commit_group.sync.aligned;" :
 // Waits until at most GROUPS groups are under way; only then sums may be read, fragments and tiles written.
 template <int GROUPS> DEVICE void waitForProducts() { asm volatile("wgmma.wait_group.sync.aligned %0;" :: "n"(GROUPS) : "memory"); }
 
+// Behind the last wait: keeps the compiler from moving what is computed from sums before it.
+template <int COUNT> DEVICE void settle(float (&sums)[COUNT])
+{
+    #pragma unroll
+    for (int i = 0; i < COUNT; i++) asm volatile("" : "+f"(sums[i]) :: "memory");
+}
+
 // A tile in shared memory as products read it: rows of 128 bytes along the depth, swizzled as TensorMap.Of does, on an address that
 // is a multiple of 1024. The next 32 bytes of depth begin 32 bytes further.
 DEVICE u64 describeTile(const void* tile)

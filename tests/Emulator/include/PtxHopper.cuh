@@ -185,6 +185,8 @@ DEVICE void commitProducts() { emulator::commitGroupProducts(); }
 
 template <int GROUPS> DEVICE void waitForProducts() { emulator::waitForGroupProducts(GROUPS); }
 
+template <int COUNT> DEVICE void settle(float (&sums)[COUNT]) {}
+
 DEVICE u64 describeTile(const void* tile)
 {
     if ((u64)tile & 15) emulator::fail("wgmma: a tile's address is not a multiple of 16");

@@ -6,13 +6,13 @@ using Xunit;
 
 namespace Lavt.Tests.Cuda;
 
-/// <summary>Convolutions with wgmma and TMA against loops in double, with operands that bfloat16 holds exactly.</summary>
+/// <summary>Convolutions with wgmma and TMA against loops in double, with operands that 16 bits hold exactly.</summary>
 public unsafe class ConvolutionHopperTests
 {
-    /// <summary>Batch, frames, height, width, kernel's frames and side, channels in and out: maps smaller and larger than a box, channels that fill no stage.</summary>
+    /// <summary>Batch, frames, height, width, kernel's frames and side, channels in and out: maps smaller and larger than a box, channels that fill no stage, and 6 that boxes cannot take.</summary>
     public static TheoryData<int, int, int, int, int, int, int, int> Cases => new()
     {
-        { 2, 1, 5, 7, 1, 3, 4, 6 }, { 1, 1, 20, 13, 1, 3, 68, 130 }, { 1, 3, 9, 17, 3, 3, 12, 70 }, { 1, 2, 16, 16, 1, 1, 64, 64 }, { 1, 1, 1, 200, 1, 3, 36, 20 },
+        { 2, 1, 5, 7, 1, 3, 4, 6 }, { 1, 1, 20, 13, 1, 3, 68, 132 }, { 1, 3, 9, 17, 3, 3, 12, 72 }, { 1, 2, 16, 16, 1, 1, 64, 64 }, { 1, 1, 1, 200, 1, 3, 36, 20 },
     };
 
     [Theory]
@@ -28,12 +28,13 @@ public unsafe class ConvolutionHopperTests
         foreach (int order in Gpu.Orders)
         {
             Gpu.SetOrder(order);
+            ProductPrecision precision = order == 1 ? ProductPrecision.Float16 : ProductPrecision.BFloat16;
             using MemoryScope scope = MemoryScope.Begin();
             Tensor onX = Gpu.From(x, [x.Length]), onWeight = Gpu.From(weight, [weight.Length]), onBias = Gpu.From(bias, [output]), onDy = Gpu.From(dy, [dy.Length]);
             Tensor y = onX.EmptyLike([dy.Length]), dx = onX.EmptyLike([x.Length]);
             Epilogue epilogue = new() { Bias = onBias.DevicePointer<float>(), Activation = Activation.Relu };
-            Lavt.Kernels.Cuda.Convolution.Forward(Gpu.Device.Stream, onX.DevicePointer<float>(), batch, map, input, onWeight.DevicePointer<float>(), kernel, output, y.DevicePointer<float>(), epilogue, ProductPrecision.BFloat16);
-            Lavt.Kernels.Cuda.Convolution.BackwardData(Gpu.Device.Stream, onDy.DevicePointer<float>(), batch, map, input, onWeight.DevicePointer<float>(), kernel, output, dx.DevicePointer<float>(), ProductPrecision.BFloat16);
+            Lavt.Kernels.Cuda.Convolution.Forward(Gpu.Device.Stream, onX.DevicePointer<float>(), batch, map, input, onWeight.DevicePointer<float>(), kernel, output, y.DevicePointer<float>(), epilogue, precision);
+            Lavt.Kernels.Cuda.Convolution.BackwardData(Gpu.Device.Stream, onDy.DevicePointer<float>(), batch, map, input, onWeight.DevicePointer<float>(), kernel, output, dx.DevicePointer<float>(), precision);
             Check(expected, y.ToArray<float>(), "y");
             Check(gradient, dx.ToArray<float>(), "dx");
         }

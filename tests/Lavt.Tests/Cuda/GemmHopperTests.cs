@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
 using Lavt.Kernels.Cuda;
+using Lavt.Nn;
 using Lavt.Tensors;
 using Xunit;
 
@@ -18,8 +20,8 @@ public unsafe class GemmHopperTests
     {
         Operands x = new(m, n, k);
         InAllOrders(x, x.Sums, () => x.Run(ProductPrecision.BFloat16, isTransposed: true, isPacked: true));
-        Gpu.SetOrder(0);
-        if (m >= 256) x.Check(x.Run(ProductPrecision.BFloat16, isTransposed: false, isPacked: false), x.Sums);
+        x.Check(x.Run(ProductPrecision.Float16, isTransposed: true, isPacked: true), x.Sums);
+        x.Check(x.Run(ProductPrecision.BFloat16, isTransposed: false, isPacked: false), x.Sums);
     }
 
     [Theory]
@@ -37,6 +39,32 @@ public unsafe class GemmHopperTests
     {
         Operands x = new(m, n, k);
         InAllOrders(x, x.Sums, x.RunBf16);
+    }
+
+    [Theory]
+    [InlineData(ProductPrecision.BFloat16, false)]
+    [InlineData(ProductPrecision.BFloat16, true)]
+    [InlineData(ProductPrecision.Float16, true)]
+    public void Rows_and_results_may_be_stored_in_16_bits(ProductPrecision precision, bool roundsResult)
+    {
+        if (!GemmHopper.IsAvailable(Gpu.Device)) Assert.Skip("needs compute capability 9.0");
+        Operands x = new(260, 66, 136);
+        using MemoryScope scope = MemoryScope.Begin();
+        bool isBf16 = precision == ProductPrecision.BFloat16;
+        Tensor a = Gpu.From(Array.ConvertAll(x.A, value => isBf16 ? (short)(BitConverter.SingleToInt32Bits(value) >> 16) : BitConverter.HalfToInt16Bits((Half)value)), [x.A.Length]);
+        Tensor b = Gpu.From(x.B, [x.B.Length]), bias = Gpu.From(x.Bias, [x.N]), c = Tensor.Empty([x.M * x.N], roundsResult ? DType.I16 : DType.F32, Gpu.Device.Device);
+        Epilogue epilogue = new() { Bias = bias.DevicePointer<float>() };
+        void* result = roundsResult ? c.DevicePointer<short>() : c.DevicePointer<float>();
+        Lavt.Kernels.Cuda.Gemm.RunRounded(Gpu.Device.Stream, x.M, x.N, x.K, a.DevicePointer<short>(), new Matrix(b.DevicePointer<float>(), 1, x.K), result, epilogue, precision, roundsResult);
+        float[] sums = roundsResult
+            ? Array.ConvertAll(c.ToArray<short>(), bits => isBf16 ? BitConverter.Int32BitsToSingle(bits << 16) : (float)BitConverter.Int16BitsToHalf(bits))
+            : c.ToArray<float>();
+        double unit = !roundsResult ? 1e-6 : isBf16 ? 1 / 256.0 : 1 / 2048.0;
+        for (int i = 0; i < sums.Length; i++)
+        {
+            double expected = x.Sums[i] + x.Bias[i % x.N];
+            Assert.True(Math.Abs(sums[i] - expected) <= 4e-5 + Math.Abs(expected) * unit, $"element {i}: {sums[i]}, expected {expected}");
+        }
     }
 
     [Fact]
@@ -60,6 +88,38 @@ public unsafe class GemmHopperTests
         Tensor onA = Gpu.From(a, [a.Length]), onB = Gpu.From(x.B, [x.B.Length]), c = onA.EmptyLike([x.M * x.N]);
         Lavt.Kernels.Cuda.Gemm.Run(Gpu.Device.Stream, x.M, x.N, x.K, new Matrix(onA.DevicePointer<float>(), Apart, 1), new Matrix(onB.DevicePointer<float>(), 1, x.K), c.DevicePointer<float>(), x.N, default, ProductPrecision.Tf32);
         x.Check(c.ToArray<float>(), x.Sums);
+    }
+
+    [Fact]
+    public void A_layer_packs_its_weight_once_and_again_when_it_changed()
+    {
+        if (!GemmHopper.IsAvailable(Gpu.Device)) Assert.Skip("needs compute capability 9.0");
+        using MemoryScope scope = MemoryScope.Begin();
+        Operands operands = new(6, 10, 12);
+        Linear layer = new(operands.K, operands.N, new RandomSource(1, 2), bias: false);
+        layer.SetTraining(false);
+        layer.Weight.CopyFrom(Tensor.From(operands.B, [operands.N, operands.K]));
+        layer.MoveTo(Gpu.Device.Device);
+        layer.UseProducts(ProductPrecision.BFloat16);
+        Tensor x = Gpu.From(operands.A, [operands.M, operands.K]);
+        operands.Check(layer.Forward(x).ToArray<float>(), operands.Sums);
+        layer.Weight.CopyFrom(Tensor.From(Array.ConvertAll(operands.B, value => -value), [operands.N, operands.K]));
+        operands.Check(layer.Forward(x).ToArray<float>(), operands.Sums);
+        layer.NotifyWeightsChanged();
+        operands.Check(layer.Forward(x).ToArray<float>(), [.. operands.Sums.Select(sum => -sum)]);
+    }
+
+    [Fact]
+    public void Other_GPUs_multiply_without_these_instructions()
+    {
+        _ = Gpu.Device;
+        if (!Gpu.IsEmulated) Assert.Skip("needs an emulated GPU of compute capability 8.0");
+        ProcessStartInfo start = new("dotnet", [typeof(GemmHopperTests).Assembly.Location, "-noColor", "-class", typeof(GemmOnGpuTests).FullName!]) { RedirectStandardOutput = true };
+        start.Environment["LAVT_EMULATED_CAPABILITY"] = "80";
+        using Process process = Process.Start(start)!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, output);
     }
 
     private static void InAllOrders(Operands x, double[] expected, Func<float[]> run)
@@ -116,7 +176,7 @@ public unsafe class GemmHopperTests
             Tensor a = Gpu.From(A, [A.Length]), b = Gpu.From(isTransposed ? B : Turned(), [B.Length]), c = Gpu.From(Old, [Old.Length]), sums = c.EmptyLike([M * N]);
             Tensor bias = Gpu.From(Bias, [N]), residual = Gpu.From(Residual, [M * N]), packed = Tensor.Empty([(int)GemmHopper.PackedBytes(K, N)], DType.U8, Gpu.Device.Device);
             Matrix right = isTransposed ? new(b.DevicePointer<float>(), 1, K) : new(b.DevicePointer<float>(), N, 1);
-            if (isPacked) GemmHopper.Pack(Gpu.Device.Stream, right, K, N, packed.DevicePointer<byte>());
+            if (isPacked) GemmHopper.Pack(Gpu.Device.Stream, right, K, N, packed.DevicePointer<byte>(), precision);
             Epilogue epilogue = withEpilogue
                 ? new() { Bias = bias.DevicePointer<float>(), Activation = Activation.Relu, Residual = residual.DevicePointer<float>(), ResidualStride = N, Accumulate = true, PreActivation = sums.DevicePointer<float>() }
                 : default;

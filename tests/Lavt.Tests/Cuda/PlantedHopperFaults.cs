@@ -74,6 +74,7 @@ public static class PlantedHopperFaults
     private static IEnumerable<Fault> Packing() =>
     [
         new("GemmPack.cu", "the depth in another order", "(slot & 1) + (slot >> 3) * 2", "(slot & 1) + (slot >> 3)", Tests),
+        new("GemmPack.cu", "the order of float32 for rows in 16 bits too", "isReordered ? columnAt(lane) : lane", "columnAt(lane)", Tests),
         new("GemmPack.cu", "no barrier before the tile is read", "    __syncthreads();\n", "", Tests),
         new("GemmPack.cu", "rows are filled up with what lies behind", "firstDepth + d < depth && ", "", Tests),
         new("GemmPack.cu", "columns beyond the last are written", "c < TILE && firstColumn + c < columns", "c < TILE", Tests),
