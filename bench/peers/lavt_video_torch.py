@@ -75,10 +75,10 @@ def fit(extents, window, shift):
 
 def shift_mask(padded, window, shift, like):
     """(windows, N, N): -100 between places that only the cyclic shift has made neighbours, else 0."""
-    region = torch.zeros(1, 1, 1, 1, 1, dtype=torch.long)
+    region = torch.zeros(1, 1, 1, 1, 1, dtype=torch.long, device=like.device)
     for axis, (extent, w, s) in enumerate(zip(padded, window, shift), 1):
-        at = torch.arange(extent)
-        band = (at >= extent - w).long() + (at >= extent - s).long() if s else torch.zeros(extent, dtype=torch.long)
+        at = torch.arange(extent, device=like.device)
+        band = (at >= extent - w).long() + (at >= extent - s).long() if s else torch.zeros_like(at)
         region = 3 * region + band.view([-1 if a == axis else 1 for a in range(5)])
     region = to_windows(region.expand(1, *padded, 1), window).squeeze(-1)
     return (region[:, None, :] != region[:, :, None]).to(like.dtype) * -100.0

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 def cross_entropy(logits, target):
     weights = torch.tensor([0.9, 1.1], dtype=torch.float32)  # as published: rounded to float32 also in float64
-    return F.cross_entropy(logits, target, weight=weights.to(logits.dtype))
+    return F.cross_entropy(logits, target, weight=weights.to(logits))
 
 
 def _probabilities(logits, target):

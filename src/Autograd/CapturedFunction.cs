@@ -48,7 +48,7 @@ public sealed class CapturedFunction<TResult> : IDisposable
     public TResult Run(Func<Tensor[], TResult> function, (int Rows, int Columns) size, params Tensor[] arguments)
     {
         ArgumentNullException.ThrowIfNull(function);
-        if (Tape.Current is not null) throw new InvalidOperationException("a captured function has no gradient; call it without a tape");
+        if (Tape.Current is not null) throw new InvalidOperationException("a captured function is not recorded; call it without a tape");
         ForgetIfWeightsMoved();
         Tensor[] there = _upload.Copy(arguments);
         int found = _known.FindIndex(known => known.Fits(size, there));
@@ -126,6 +126,8 @@ public sealed class CapturedFunction<TResult> : IDisposable
                 for (int i = 0; i < made.Count; i++) _fixed[_arguments.Length + i].CopyFrom(Ops.Contiguous(made[i]));
             });
             _result = kept;
+            // The pass as it is left memory behind that the graph has a second time.
+            device.Memory.Trim();
         }
 
         public TResult Launch(Tensor[] given)

@@ -61,6 +61,17 @@ public abstract class Module
     protected ProductPrecision Products { get; private set; }
 
     /// <summary>
+    /// The type of what only a product reads: for inference on a GPU the one that the product rounds to, otherwise F32. With a
+    /// tape F32, for gradients read it too.
+    /// </summary>
+    protected DType Between => !Device.IsCuda || Training || Tape.Current is not null ? DType.F32 : Products switch
+    {
+        ProductPrecision.BFloat16 => DType.BF16,
+        ProductPrecision.Float16 => DType.F16,
+        _ => DType.F32,
+    };
+
+    /// <summary>
     /// Moves the parameters and buffers of this module and its children to a device, where it then computes; what the layers
     /// derived from them is dropped, and gradients are forgotten. Counters stay on the host.
     /// </summary>
@@ -124,7 +135,7 @@ public abstract class Module
     /// </summary>
     /// <param name="products">
     /// The type whose products linear layers compute, F32 or BF16: with BF16 they keep their weights rounded and round their
-    /// inputs; sums, biases and everything else stay F32.
+    /// inputs; convolutions by Winograd's method may use int16, which errs less; sums, biases and everything else stay F32.
     /// </param>
     /// <exception cref="PlatformNotSupportedException">BF16 was asked for and this machine has no such products.</exception>
     public virtual void KeepForInferenceOnly(DType products = DType.F32)

@@ -96,10 +96,12 @@ public static unsafe partial class Ops
     }
 
     /// <summary>Packs a weight [Cout, Cin, kt, kh, kw] or [Cout, Cin, kh, kw] for <see cref="ConvolutionInference"/>.</summary>
-    public static PackedConv PackConvolution(Tensor weight)
+    /// <param name="weight">The weight.</param>
+    /// <param name="rounded">Whether products of 16 bits will do; see <see cref="PackedConv.Pack"/>.</param>
+    public static PackedConv PackConvolution(Tensor weight, bool rounded = false)
     {
         Volume kernel = new(weight.Rank == 5 ? weight.Shape[2] : 1, weight.Shape[-2], weight.Shape[-1]);
-        return PackedConv.Pack(weight.Pointer<float>(), kernel, weight.Shape[1], weight.Shape[0]);
+        return PackedConv.Pack(weight.Pointer<float>(), kernel, weight.Shape[1], weight.Shape[0], rounded);
     }
 
     private static Epilogue ConvolutionEpilogue(Tensor? bias, Activation activation, Tensor? sums) => new()

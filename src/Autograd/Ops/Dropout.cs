@@ -15,6 +15,7 @@ public static unsafe partial class Ops
         if (probability is < 0 or >= 1) throw new ArgumentOutOfRangeException(nameof(probability), $"a dropout probability lies in [0, 1), got {probability}");
         if (probability == 0) return x;
         ulong seed = Generator.Current.Seed, stream = Generator.Current.TakeStream();
+        ulong* firstStream = (ulong*)Generator.FirstStreamOnDevice;
         long first = BatchShare.FirstOf(nameof(Dropout), x.Count);
         if (x.DType == DType.F64) return DropoutComposed(x, probability, seed, stream, first);
         x = Contiguous(x);
@@ -23,7 +24,7 @@ public static unsafe partial class Ops
         Tensor Run(Tensor from)
         {
             Tensor to = from.EmptyLike(from.Shape);
-            if (from.Device.IsCuda) Kernels.Cuda.Dropout.Run(StreamOf(from), from.DevicePointer<float>(), to.DevicePointer<float>(), from.Count, (float)probability, seed, stream, first);
+            if (from.Device.IsCuda) Kernels.Cuda.Dropout.Run(StreamOf(from), from.DevicePointer<float>(), to.DevicePointer<float>(), from.Count, (float)probability, seed, stream, firstStream, first);
             else Kernels.Cpu.Dropout.Run(from.Pointer<float>(), to.Pointer<float>(), from.Count, (float)probability, seed, stream, first);
             return to;
         }
@@ -39,10 +40,11 @@ public static unsafe partial class Ops
         if (probability is < 0 or >= 1) throw new ArgumentOutOfRangeException(nameof(probability), $"a drop-path probability lies in [0, 1), got {probability}");
         if (probability == 0) return x;
         ulong seed = Generator.Current.Seed, stream = Generator.Current.TakeStream();
+        ulong* firstStream = (ulong*)Generator.FirstStreamOnDevice;
         long first = BatchShare.FirstOf(nameof(DropPath), x.Shape[0]);
         if (x.DType == DType.F64) return DropPathComposed(x, probability, seed, stream, first);
         x = Contiguous(x);
-        return Tape.Record(nameof(DropPath), ScaleSamples(x, probability, seed, stream, first), [x], [], g => g.Set(0, ScaleSamples(g.Output, probability, seed, stream, first)));
+        return Tape.Record(nameof(DropPath), ScaleSamples(x, probability, seed, stream, firstStream, first), [x], [], g => g.Set(0, ScaleSamples(g.Output, probability, seed, stream, firstStream, first)));
     }
 
     internal static Tensor DropPathComposed(Tensor x, double probability, ulong seed, ulong stream, long first = 0)
@@ -71,14 +73,14 @@ public static unsafe partial class Ops
     private static float KeepFactor(double probability, ulong seed, ulong stream, long index) =>
         Philox.Uniform(seed, stream, (ulong)index) >= (float)probability ? 1f / (1f - (float)probability) : 0f;
 
-    private static Tensor ScaleSamples(Tensor x, double probability, ulong seed, ulong stream, long first)
+    private static Tensor ScaleSamples(Tensor x, double probability, ulong seed, ulong stream, ulong* firstStream, long first)
     {
         Tensor y = x.EmptyLike(x.Shape);
         int samples = x.Shape[0];
         long size = x.Count / Math.Max(1, samples);
         if (x.Device.IsCuda)
         {
-            Kernels.Cuda.Dropout.RunOnSamples(StreamOf(x), x.DevicePointer<float>(), y.DevicePointer<float>(), samples, size, (float)probability, seed, stream, first);
+            Kernels.Cuda.Dropout.RunOnSamples(StreamOf(x), x.DevicePointer<float>(), y.DevicePointer<float>(), samples, size, (float)probability, seed, stream, firstStream, first);
             return y;
         }
         for (int i = 0; i < samples; i++)

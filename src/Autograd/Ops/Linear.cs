@@ -1,5 +1,6 @@
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Tensors;
 using ProductPrecision = Lavt.Kernels.Cuda.ProductPrecision;
 
@@ -18,7 +19,8 @@ public static unsafe partial class Ops
     /// <param name="residual">Added at the end, or null.</param>
     /// <param name="packed">The weight packed by <see cref="PackLinear"/>, for inference; null packs it on the fly.</param>
     /// <param name="precision">To what the products' operands are rounded on a GPU, forward and backward.</param>
-    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, Tensor? residual = null, PackedMatrix? packed = null, ProductPrecision precision = ProductPrecision.Float32)
+    /// <param name="packedOnGpu">The weight packed by <see cref="PackLinearOnGpu"/> for this precision, for inference on a GPU, or null.</param>
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, Tensor? residual = null, PackedMatrix? packed = null, ProductPrecision precision = ProductPrecision.Float32, Tensor? packedOnGpu = null)
     {
         CheckFloat(nameof(Linear), x);
         int k = x.Rank > 0 ? x.Shape[-1] : 0, n = weight.Shape[0];
@@ -35,7 +37,7 @@ public static unsafe partial class Ops
         // GELU's derivative needs the sum before it; the other activations can be differentiated from their result.
         Tensor? sums = recorded && activation == Activation.Gelu ? x.EmptyLike(y.Shape) : null;
         Tensor? result = recorded && activation is not (Activation.None or Activation.Gelu) ? y : null;
-        LinearForward(x, weight, bias, activation, residual, sums, packed, precision, y);
+        LinearForward(x, weight, bias, activation, residual, sums, packed, packedOnGpu, precision, y);
         if (!recorded) return y;
         if (residual is not null && result is not null)
             throw new NotSupportedException($"Linear: the gradient of {activation} together with a residual is not implemented; add the residual separately");
@@ -77,7 +79,22 @@ public static unsafe partial class Ops
         return PackedMatrix.Pack(new Matrix(weight.Pointer<float>(), 1, k), k, n);
     }
 
-    private static void LinearForward(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual, Tensor? sums, PackedMatrix? packed, ProductPrecision precision, Tensor y)
+    /// <summary>Packs a weight on a GPU for <see cref="Linear"/> in a precision; worthwhile where it is used many times unchanged.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="precision">Of the products.</param>
+    /// <param name="forRounded">For <see cref="LinearRounded"/>, whose input has that precision already.</param>
+    /// <param name="packed">What an earlier call returned for this weight, to be overwritten; null makes a new one.</param>
+    /// <returns>The packed weight, or null where that is of no use.</returns>
+    public static Tensor? PackLinearOnGpu(Tensor weight, ProductPrecision precision, bool forRounded, Tensor? packed = null)
+    {
+        if (!weight.Device.IsCuda || !Kernels.Cuda.GemmHopper.TakesPacked(CudaDevice.Of(weight.Device), precision)) return null;
+        int n = weight.Shape[0], k = checked((int)(weight.Count / n));
+        packed ??= Tensor.Empty([checked((int)Kernels.Cuda.GemmHopper.PackedBytes(k, n))], DType.U8, weight.Device);
+        Kernels.Cuda.GemmHopper.Pack(StreamOf(weight), new Matrix(weight.DevicePointer<float>(), 1, k), k, n, packed.DevicePointer<byte>(), precision, forRounded);
+        return packed;
+    }
+
+    private static void LinearForward(Tensor x, Tensor weight, Tensor? bias, Activation activation, Tensor? residual, Tensor? sums, PackedMatrix? packed, Tensor? packedOnGpu, ProductPrecision precision, Tensor y)
     {
         int k = x.Shape[-1], n = y.Shape[-1], rows = checked((int)(y.Count / Math.Max(1, n)));
         bool cuda = x.Device.IsCuda;
@@ -89,7 +106,7 @@ public static unsafe partial class Ops
             ResidualStride = n,
             PreActivation = cuda ? sums.DevicePointer<float>() : sums is null ? null : sums.Pointer<float>(),
         };
-        if (cuda) Kernels.Cuda.Gemm.Run(StreamOf(x), rows, n, k, new Matrix(x.DevicePointer<float>(), k, 1), new Matrix(weight.DevicePointer<float>(), 1, k), y.DevicePointer<float>(), n, epilogue, precision);
+        if (cuda) Kernels.Cuda.Gemm.Run(StreamOf(x), rows, n, k, new Matrix(x.DevicePointer<float>(), k, 1), new Matrix(weight.DevicePointer<float>(), 1, k), y.DevicePointer<float>(), n, epilogue, precision, packedOnGpu.DevicePointer<byte>());
         else if (packed is not null) Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), packed, y.Pointer<float>(), n, epilogue);
         else Gemm.Run(rows, n, k, new Matrix(x.Pointer<float>(), k, 1), new Matrix(weight.Pointer<float>(), 1, k), y.Pointer<float>(), n, epilogue);
     }

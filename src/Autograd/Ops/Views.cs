@@ -90,15 +90,25 @@ public static unsafe partial class Ops
         return Tape.Record(nameof(Pad), y, [x], [], g => g.Set(0, CopyOf(g.Output.ViewSlice(axis, before, length))));
     }
 
-    /// <summary>Rows of <paramref name="table"/> [R, …] by their numbers (I64, any shape): result [shape of ids, …].</summary>
+    /// <summary>
+    /// Rows of <paramref name="table"/> [R, …] by their numbers (I64, any shape): result [shape of ids, …]. On a GPU it is
+    /// <see cref="Embedding"/>, for F32.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">A number is no row; on a GPU, see <see cref="Embedding"/>.</exception>
+    /// <exception cref="MissingKernelException">The table is on a GPU and not F32.</exception>
     public static Tensor Gather(Tensor table, Tensor ids)
     {
         CheckFloat(nameof(Gather), table);
         Tensor source = Contiguous(table);
-        if (table.Device.IsCuda) throw new MissingKernelException($"{nameof(Gather)} has no kernel for {table.Device}; use {nameof(Embedding)}");
-        long[] rows = ids.ToArray<long>();
         long width = source.Count / Math.Max(1, source.Shape[0]);
-        Tensor y = Tensor.Empty(new Shape([.. ids.Shape.ToArray(), .. source.Shape.ToArray()[1..]]), source.DType);
+        Shape result = new([.. ids.Shape.ToArray(), .. source.Shape.ToArray()[1..]]);
+        if (table.Device.IsCuda)
+        {
+            if (table.DType != DType.F32) throw new MissingKernelException($"{nameof(Gather)} of {table.DType} has no kernel for {table.Device}; F32 has one");
+            return Reshape(Embedding(Reshape(source, [source.Shape[0], checked((int)width)]), ids), result);
+        }
+        long[] rows = ids.ToArray<long>();
+        Tensor y = Tensor.Empty(result, source.DType);
         long bytes = width * source.DType.Size();
         byte* from = (byte*)source.Storage.Data + source.Offset * source.DType.Size(), to = (byte*)y.Storage.Data;
         for (int i = 0; i < rows.Length; i++)

@@ -25,7 +25,7 @@ public static unsafe partial class Ops
     /// <returns>[B, T·H·W, C].</returns>
     public static Tensor WindowAttention(Tensor qkv, Tensor qkvBias, Tensor biasTable, Volume map, Volume window, Volume shift, Volume tableWindow, ProductPrecision precision = ProductPrecision.Float32)
     {
-        CheckFloat(nameof(WindowAttention), qkv);
+        if (qkv.DType is not (DType.BF16 or DType.F16)) CheckFloat(nameof(WindowAttention), qkv);
         int heads = biasTable.Shape[1], channels = qkv.Shape[-1] / 3;
         if (qkv.Rank != 3 || qkv.Shape[1] != map.Count || qkvBias.Count != qkv.Shape[2] || channels % heads != 0)
             throw new ArgumentException($"WindowAttention: {qkv} with a bias of {qkvBias.Count} does not fit a {map} map with {heads} heads");
@@ -34,6 +34,7 @@ public static unsafe partial class Ops
         if (window.Count > tableWindow.Count)
             throw new ArgumentException($"WindowAttention: a window of {window} has more tokens than the {tableWindow} that the table is for");
         if (qkv.DType == DType.F64) return WindowAttentionComposed(qkv, qkvBias, biasTable, map, window, shift, tableWindow);
+        if (qkv.DType != DType.F32) return WindowAttentionRounded(qkv, qkvBias, biasTable, map, window, shift, tableWindow);
         (qkv, qkvBias, biasTable) = (Contiguous(qkv), Contiguous(qkvBias), Contiguous(biasTable));
         int batch = qkv.Shape[0], headDim = channels / heads;
         Tensor y = qkv.EmptyLike([batch, map.Count, channels]);

@@ -34,12 +34,14 @@ internal static class BenchCommand
     private static Command Serve()
     {
         var threads = new Option<int>("--threads") { HelpName = "N", Description = "Threads that compute. Default: one per core.", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var command = new Command("serve", "Answers requests for measurements on standard input (the protocol is in bench/README.md).") { threads };
-        HelpPage.Attach(command, "python3 bench/peers/compare.py --ours \"./lavt bench serve --threads {threads}\"");
+        var device = new Option<string>("--device") { HelpName = "cpu|cuda[:N]", Description = "Where to compute. Default cpu.", DefaultValueFactory = _ => "cpu" };
+        var command = new Command("serve", "Answers requests for measurements on standard input (the protocol is in bench/README.md).") { threads, device };
+        HelpPage.Attach(command, "python3 bench/peers/compare.py --ours \"./lavt bench serve --threads {threads}\"", "lavt bench serve --device cuda");
         command.SetAction(result =>
         {
             Workers.SetDefaultCount(Math.Max(1, result.GetValue(threads)));
-            new BenchmarkServer(Console.In, Console.Out).Run();
+            Machine.Prepare(new MachineOptions { DeviceNames = result.GetValue(device)! });
+            new BenchmarkServer(Console.In, Console.Out, result.GetValue(device)!).Run();
             return ExitCode.Ok;
         });
         return command;

@@ -1,5 +1,7 @@
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Nn.Parallel;
 using Lavt.Options;
+using Lavt.Tensors;
 
 namespace Lavt.Cli;
 
@@ -9,31 +11,28 @@ internal static class DeviceGroup
     /// <summary>How long other processes leave the word to the first one, which most often has the same error.</summary>
     private static readonly TimeSpan s_courtesy = TimeSpan.FromSeconds(2);
 
-    /// <summary>Runs <paramref name="work"/> once per device and returns the exit code of the first one.</summary>
+    /// <summary>
+    /// Runs <paramref name="work"/> once per device, with options that name that device alone, and returns the exit code of the first one.
+    /// </summary>
     /// <exception cref="OptionException">Processes were started that are to have several devices each.</exception>
-    public static int Run(MachineOptions machine, Func<CollectiveQueue, int> work)
+    public static int Run(LavtOptions options, Func<LavtOptions, CollectiveQueue, int> work)
     {
+        IReadOnlyList<Device> local = options.Machine.Devices;
         var launch = LaunchEnvironment.Read();
-        int local = machine.Devices.Count;
-        if (launch.Meeting != Meeting.None)
-        {
-            return local == 1
-                ? RunProcess(launch, work)
-                : throw new OptionException("--device", $"{launch.Size} processes were started, each of which has one device; leave the flag out, or start one process");
-        }
-        if (local == 1) return work(new CollectiveQueue());
+        if (launch.Meeting != Meeting.None) return RunProcess(launch, options.Machine.Device, devices => work(options, devices));
+        if (local.Count == 1) return work(options, new CollectiveQueue());
         int code = ExitCode.Ok;
-        DeviceThreads.Run(local, Machine.Threads(machine), devices =>
+        DeviceThreads.Run(local.Count, Machine.Threads(options.Machine), devices =>
         {
-            int own = work(devices);
+            int own = work(options with { Machine = options.Machine with { DeviceNames = local[devices.Rank].ToString() } }, devices);
             if (devices.Rank == 0) code = own;
-        });
+        }, local[0].IsCuda ? [.. local.Select(CudaDevice.Of)] : null);
         return code;
     }
 
-    private static int RunProcess(LaunchEnvironment launch, Func<CollectiveQueue, int> work)
+    private static int RunProcess(LaunchEnvironment launch, Device device, Func<CollectiveQueue, int> work)
     {
-        CollectiveQueue devices = launch.Join(why => End(launch, new CommunicationException(why)));
+        CollectiveQueue devices = launch.Join(why => End(launch, new CommunicationException(why)), device.IsCuda ? CudaDevice.Of(device) : null);
         try
         {
             int code = work(devices);

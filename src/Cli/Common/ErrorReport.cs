@@ -35,7 +35,7 @@ internal static class ErrorReport
         DataException or PictureException or PickleException or InvalidDataException => ExitCode.Data,
         WeightFileException => ExitCode.Checkpoint,
         DivergedException => ExitCode.Diverged,
-        CommunicationException => ExitCode.Distributed,
+        CommunicationException or NcclException => ExitCode.Distributed,
         MissingDeviceException or MissingKernelException or CudaException or OutOfMemoryException or DllNotFoundException or MissingProgramException => ExitCode.Device,
         FileNotFoundException or DirectoryNotFoundException => ExitCode.Data,
         IOException or UnauthorizedAccessException => ExitCode.Output,

@@ -48,14 +48,15 @@ internal static class EvalCommand
     {
         if (!int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out _))
             throw new OptionException(count, "unexpected argument; see --help");
-        Terminal.Note($"the number of GPUs ({count}) has no effect: this build computes on the CPU");
+        Terminal.Note($"the number of GPUs ({count}) has no effect: --gpus {count} evaluates on GPUs");
     }
 
     private static int Run(LavtOptions options)
     {
+        options = Machine.OfThisProcess(options);
         Machine.Prepare(options.Machine);
         using var interruption = new Interruption();
-        return DeviceGroup.Run(options.Machine, devices => Run(options, devices, interruption));
+        return DeviceGroup.Run(options, (own, devices) => Run(own, devices, interruption));
     }
 
     private static int Run(LavtOptions options, CollectiveQueue devices, Interruption interruption)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Lavt.Autograd;
 using Lavt.Kernels.Cuda.Driver;
@@ -11,10 +12,11 @@ internal static class GpuReport
     /// <summary>Prints the rows; that there is no GPU is no error.</summary>
     public static void Print(Action<string, string> row)
     {
-        if (!Try(row, "GPU driver", () => $"{CudaDevice.DriverVersion}, {CudaLibraries.DriverFile}")) return;
         int count = 0;
-        if (!Try(row, "GPU", () => (count = CudaDevice.Count) == 0 ? "the driver offers none" : $"{count} found")) return;
-        bool compiles = Try(row, "NVRTC", () => CudaLibraries.CompilerFile);
+        bool drives = Try(row, "GPU driver", () => $"{CudaDevice.DriverVersion}, {CudaLibraries.DriverFile}");
+        bool compiles = Try(row, "NVRTC", () => $"{CudaLibraries.CompilerVersion}, {CudaLibraries.CompilerFile}");
+        if (!drives || !Try(row, "GPU", () => (count = CudaDevice.Count) == 0 ? "the driver offers none" : $"{count} found")) return;
+        row("compiled kernels", CudaLibraries.KernelFolder);
         for (int i = 0; i < count; i++)
         {
             int index = i;
@@ -30,9 +32,11 @@ internal static class GpuReport
     {
         using MemoryScope scope = MemoryScope.Begin();
         Tensor x = Ops.To(Tensor.From([1f, 2, 3], [3]), device);
+        long started = Stopwatch.GetTimestamp();
         float[] sum = Ops.Add(x, x).ToArray<float>();
+        double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         return sum.SequenceEqual([2f, 4, 6])
-            ? "a kernel was compiled and computes right"
+            ? string.Create(CultureInfo.InvariantCulture, $"a kernel was compiled and computes right ({seconds:F2} s)")
             : $"WRONG: a kernel gave {string.Join(' ', sum)} instead of 2 4 6";
     }
 

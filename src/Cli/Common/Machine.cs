@@ -23,13 +23,35 @@ internal static class Machine
             Terminal.Note($"--precision bf16: products of bfloat16 are not available, computing in fp32 ({why})");
     }
 
+    /// <summary>The options with the device of this process, where a launcher started several: on GPUs that of its place on the host.</summary>
+    /// <exception cref="OptionException">Each process is to have several devices, or all the same GPU.</exception>
+    /// <exception cref="MissingDeviceException">There are no GPUs.</exception>
+    public static LavtOptions OfThisProcess(LavtOptions options)
+    {
+        var launch = LaunchEnvironment.Read();
+        IReadOnlyList<Device> devices = options.Machine.Devices;
+        if (launch.Meeting == Meeting.None) return options;
+        if (devices.Count > 1)
+            throw new OptionException("--device", $"{launch.Size} processes were started, each of which has one device; leave the flag out (--device cuda for GPUs), or start one process");
+        if (!devices[0].IsCuda) return options;
+        if (devices[0].Index > 0)
+            throw new OptionException("--device", $"{launch.Size} processes were started, each of which takes the GPU of its place on the host; give --device cuda");
+        int visible = Find(devices[0], () => CudaDevice.Count);
+        return options with { Machine = options.Machine with { DeviceNames = new Device(DeviceKind.Cuda, launch.GpuOf(visible)).ToString() } };
+    }
+
     /// <summary>Opens a GPU and finds its compiler, so that what is missing is said before any work.</summary>
-    private static void Open(Device device)
+    private static string Open(Device device) => Find(device, () =>
+    {
+        CudaDevice.Of(device);
+        return CudaLibraries.CompilerFile;
+    });
+
+    private static T Find<T>(Device device, Func<T> find)
     {
         try
         {
-            CudaDevice.Of(device);
-            _ = CudaLibraries.CompilerFile;
+            return find();
         }
         catch (Exception missing) when (missing is DllNotFoundException or CudaException or EntryPointNotFoundException)
         {

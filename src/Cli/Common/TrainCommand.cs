@@ -31,11 +31,12 @@ internal static class TrainCommand
 
     private static int Run(LavtOptions options)
     {
+        options = Machine.OfThisProcess(options);
         Machine.Prepare(options.Machine);
         if (options.Training.MixedPrecision && !options.Machine.Device.IsCuda)
             Terminal.Note("--use_amp has no effect: the CPU computes in fp32");
         using var interruption = new Interruption();
-        return DeviceGroup.Run(options.Machine, devices => Train(options, devices, interruption));
+        return DeviceGroup.Run(options, (own, devices) => Train(own, devices, interruption));
     }
 
     private static int Train(LavtOptions options, CollectiveQueue devices, Interruption interruption)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Lavt.Kernels.Cpu;
 
@@ -72,6 +73,17 @@ internal readonly unsafe struct F128 : ISimd<F128>
     public static F128 SelectLess(F128 a, F128 b, F128 yes, F128 no) => new(Vector128.ConditionalSelect(Vector128.LessThan(a._v, b._v), yes._v, no._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F128 AddPairProducts(F128 sums, F128 a, F128 b) =>
+        new((sums._v.AsInt32() + PairProducts(a._v.AsInt16(), b._v.AsInt16())).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F128 FromInt32(F128 a) => new(Vector128.ConvertToSingle(a._v.AsInt32()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F128 RoundToInt16(F128 low, F128 high) =>
+        new(Vector128.NarrowWithSaturation(Vector128.ConvertToInt32Native(Vector128.Round(low._v)), Vector128.ConvertToInt32Native(Vector128.Round(high._v))).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(F128 a) => Vector128.Sum(a._v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -83,5 +95,13 @@ internal readonly unsafe struct F128 : ISimd<F128>
         v = Vector128.MaxNative(v, Vector128.Shuffle(v, Vector128.Create(2, 3, 0, 1)));
         v = Vector128.MaxNative(v, Vector128.Shuffle(v, Vector128.Create(1, 0, 3, 2)));
         return v.ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> PairProducts(Vector128<short> a, Vector128<short> b)
+    {
+        if (Sse2.IsSupported) return Sse2.MultiplyAddAdjacent(a, b);
+        Vector128<int> left = a.AsInt32(), right = b.AsInt32();
+        return (((left << 16) >> 16) * ((right << 16) >> 16)) + ((left >> 16) * (right >> 16));
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Lavt.Kernels.Cpu;
 
@@ -70,6 +71,17 @@ internal readonly unsafe struct F256 : ISimd<F256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static F256 SelectLess(F256 a, F256 b, F256 yes, F256 no) => new(Vector256.ConditionalSelect(Vector256.LessThan(a._v, b._v), yes._v, no._v));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F256 AddPairProducts(F256 sums, F256 a, F256 b) =>
+        new((sums._v.AsInt32() + Avx2.MultiplyAddAdjacent(a._v.AsInt16(), b._v.AsInt16())).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F256 FromInt32(F256 a) => new(Vector256.ConvertToSingle(a._v.AsInt32()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F256 RoundToInt16(F256 low, F256 high) =>
+        new(Vector256.NarrowWithSaturation(Vector256.ConvertToInt32Native(Vector256.Round(low._v)), Vector256.ConvertToInt32Native(Vector256.Round(high._v))).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(F256 a) => Vector256.Sum(a._v);

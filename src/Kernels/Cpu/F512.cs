@@ -75,6 +75,17 @@ internal readonly unsafe struct F512 : ISimd<F512>
     public static F512 SelectLess(F512 a, F512 b, F512 yes, F512 no) => new(Vector512.ConditionalSelect(Vector512.LessThan(a._v, b._v), yes._v, no._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F512 AddPairProducts(F512 sums, F512 a, F512 b) =>
+        new((sums._v.AsInt32() + Avx512BW.MultiplyAddAdjacent(a._v.AsInt16(), b._v.AsInt16())).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F512 FromInt32(F512 a) => new(Vector512.ConvertToSingle(a._v.AsInt32()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F512 RoundToInt16(F512 low, F512 high) =>
+        new(Vector512.NarrowWithSaturation(Vector512.ConvertToInt32Native(Vector512.Round(low._v)), Vector512.ConvertToInt32Native(Vector512.Round(high._v))).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(F512 a)
     {
         Vector256<float> half = a._v.GetLower() + a._v.GetUpper();

@@ -50,6 +50,15 @@ internal unsafe interface ISimd<T>
     /// <summary>Per lane: a &lt; b ? yes : no.</summary>
     static abstract T SelectLess(T a, T b, T yes, T no);
 
+    /// <summary>Per lane: sums + a₀ b₀ + a₁ b₁ modulo 2³², where a lane of sums is an int32 and one of a and b holds two int16.</summary>
+    static abstract T AddPairProducts(T sums, T a, T b);
+
+    /// <summary>Lanes of int32 as floats.</summary>
+    static abstract T FromInt32(T a);
+
+    /// <summary>To the nearest int16, ties to even: a lane holds two of them, those of <paramref name="low"/> first.</summary>
+    static abstract T RoundToInt16(T low, T high);
+
     /// <summary>The sum of all lanes.</summary>
     static abstract float Sum(T a);
 

@@ -15,7 +15,7 @@ public sealed unsafe class PackedConv : IDisposable
 
     private readonly HostBlock? _block;
 
-    private PackedConv(float* weight, Volume kernel, int cin, int cout)
+    private PackedConv(float* weight, Volume kernel, int cin, int cout, bool rounded)
     {
         (Kernel, InputChannels, OutputChannels) = (kernel, cin, cout);
         if (kernel.Count == 1)
@@ -26,7 +26,7 @@ public sealed unsafe class PackedConv : IDisposable
         IsWinograd = Convolution.AllowWinograd && Cpu.Winograd.Suits(kernel, cin, cout);
         if (IsWinograd)
         {
-            (_block, Winograd) = PackForWinograd(weight, kernel, cin, cout);
+            (_block, Winograd) = PackForWinograd(weight, kernel, cin, cout, rounded && cin % 32 == 0);
             return;
         }
         _block = new HostBlock(ConvolutionWeights.Bytes(kernel, cin, cout));
@@ -58,11 +58,19 @@ public sealed unsafe class PackedConv : IDisposable
     /// Packs a copy of a weight [<paramref name="cout"/>, <paramref name="cin"/>, the kernel's extents]: for Winograd's method if
     /// it is allowed (<see cref="Convolution.AllowWinograd"/>), the kernel has 3x3 taps per frame and there are channels enough.
     /// </summary>
+    /// <param name="weight">The weight; it is not needed any more.</param>
+    /// <param name="kernel">The extents of the kernel, each 1 or 3.</param>
+    /// <param name="cin">Channels of the input.</param>
+    /// <param name="cout">Channels of the output.</param>
+    /// <param name="rounded">
+    /// Whether products may be of numbers of 16 bits: so they are in Winograd's method, with scales (an error of about 1e-3),
+    /// if <paramref name="cin"/> is a multiple of 32.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A size is less than 1, or the kernel is not of ones and threes.</exception>
-    public static PackedConv Pack(float* weight, Volume kernel, int cin, int cout)
+    public static PackedConv Pack(float* weight, Volume kernel, int cin, int cout, bool rounded = false)
     {
         ConvolutionShape.CheckWeight(kernel, cin, cout);
-        return new PackedConv(weight, kernel, cin, cout);
+        return new PackedConv(weight, kernel, cin, cout, rounded);
     }
 
     /// <summary>Frees the memory.</summary>
@@ -72,9 +80,9 @@ public sealed unsafe class PackedConv : IDisposable
         Matrix?.Dispose();
     }
 
-    private static (HostBlock Block, WinogradWeights Weights) PackForWinograd(float* weight, Volume kernel, int cin, int cout)
+    private static (HostBlock Block, WinogradWeights Weights) PackForWinograd(float* weight, Volume kernel, int cin, int cout, bool rounded)
     {
-        WinogradWeights weights = new(weight, kernel.Frames, cin, cout, forData: false);
+        WinogradWeights weights = new(weight, kernel.Frames, cin, cout, forData: false, rounded);
         if (kernel.Frames == 1 || weights.Bytes <= MostTransformedBytes)
         {
             HostBlock transformed = new(weights.Bytes);

@@ -80,6 +80,15 @@ internal readonly unsafe struct Two<V> : ISimd<Two<V>>
     public static Two<V> SelectLess(Two<V> a, Two<V> b, Two<V> yes, Two<V> no) => new(V.SelectLess(a._a, b._a, yes._a, no._a), V.SelectLess(a._b, b._b, yes._b, no._b));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Two<V> AddPairProducts(Two<V> sums, Two<V> a, Two<V> b) => new(V.AddPairProducts(sums._a, a._a, b._a), V.AddPairProducts(sums._b, a._b, b._b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Two<V> FromInt32(Two<V> a) => new(V.FromInt32(a._a), V.FromInt32(a._b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Two<V> RoundToInt16(Two<V> low, Two<V> high) => new(V.RoundToInt16(low._a, low._b), V.RoundToInt16(high._a, high._b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Two<V> a) => V.Sum(a._a + a._b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

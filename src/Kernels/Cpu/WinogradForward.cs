@@ -24,7 +24,7 @@ internal static unsafe class WinogradForward
     public static void Run(ConvolutionShape shape, float* x, in WinogradWeights weights, float* y, in Epilogue epilogue)
     {
         if (shape.Pixels == 0) return;
-        WinogradStretch stretch = new(new WinogradPlan(shape), shape.Inputs, SimdLoop.Pieces(shape.Outputs, Winograd.PanelWidth));
+        WinogradStretch stretch = new(new WinogradPlan(shape), shape.Inputs, SimdLoop.Pieces(shape.Outputs, Winograd.PanelWidth), weights.Rounded);
         long bytes = stretch.Bytes;
         nint transformed = HostAllocator.Allocate(bytes);
         try
@@ -69,7 +69,7 @@ internal static unsafe class WinogradForward
             float* sums = (float*)Workers.Scratch(((Winograd.Products * sumPlane) + pixels + Weights.ScratchFloats) * sizeof(float));
             float* tilePixels = sums + (Winograd.Products * sumPlane), weights = Weights.Panel(panel, tilePixels + pixels);
             for (int product = 0; product < Winograd.Products; product++)
-                AddFrames<V>(block, left, product * left.Plane, weights + (product * Weights.PlaneFloats), sums + (product * sumPlane));
+                AddFrames<V>(block, left, product, weights + (product * Weights.PlaneFloats), sums + (product * sumPlane));
             for (int tile = 0; tile < block.Tiles; tile++)
                 StoreTile<V>(block, sums + (tile * Winograd.PanelWidth), sumPlane, tilePixels, tile, panel * Winograd.PanelWidth);
         }
@@ -80,13 +80,13 @@ internal static unsafe class WinogradForward
             double tiles = 0, depth = (double)Shape.Kernel.Frames * Shape.Inputs, pixels = Winograd.Outputs * Winograd.Outputs;
             for (int block = 0; block < Stretch.Blocks; block++) tiles += Stretch.Block(block).Tiles;
             return new KernelWork(
-                $"Winograd {Shape.Kernel} {Shape.Map}, {Shape.Inputs} -> {outputs}{Output.Description}",
+                $"Winograd{(Weights.Rounded ? ".Int16" : "")} {Shape.Kernel} {Shape.Map}, {Shape.Inputs} -> {outputs}{Output.Description}",
                 2 * products * tiles * depth * outputs,
                 sizeof(float) * ((products * ((Shape.Inputs * tiles) + (depth * outputs))) + (pixels * tiles * outputs * Output.Passes)));
         }
 
         /// <summary>One of the 49 products, summed over the frames of the kernel. The middle one, which all tiles have, is first.</summary>
-        private readonly void AddFrames<V>(WinogradBlock block, WinogradOperand left, nint plane, float* right, float* sums)
+        private readonly void AddFrames<V>(WinogradBlock block, WinogradOperand left, int product, float* right, float* sums)
             where V : struct, ISimd<V>
         {
             for (int i = 0; i < Shape.Kernel.Frames; i++)
@@ -97,49 +97,56 @@ internal static unsafe class WinogradForward
                 {
                     First = (first + shift - block.FirstInput) * block.Columns,
                     Count = (last - first) * block.Columns,
-                    Plane = plane,
+                    Product = product,
                     Accumulate = i > 0,
                 };
-                Multiply<V>(left, rows, right, sums + ((first - block.FirstFrame) * block.Columns * Winograd.PanelWidth));
-                right += (nint)Shape.Inputs * Winograd.PanelWidth;
+                float* target = sums + ((first - block.FirstFrame) * block.Columns * Winograd.PanelWidth);
+                if (Weights.Rounded) Multiply<V, RoundedRowSums<V>>(left, rows, right, target);
+                else Multiply<V, FloatRowSums<V>>(left, rows, right, target);
+                right += Weights.FrameFloats;
             }
         }
 
         /// <summary>Some rows of one of the products: [tiles, inputs] by [inputs, panel width].</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Multiply<V>(WinogradOperand left, Rows tiles, float* right, float* sums)
+        private readonly void Multiply<V, S>(WinogradOperand left, Rows tiles, float* right, float* sums)
             where V : struct, ISimd<V>
+            where S : struct, IRowSums<V>
         {
             int groups = (tiles.Count + GemmTile.RowsFor<V>() - 1) / GemmTile.RowsFor<V>(), parts = Winograd.PanelWidth / GemmTile.PanelWidth<V>();
             if (groups == 0) return;
             for (int block = 0; block < left.Blocks; block++)
             {
-                int channels = left.FirstChannel(block + 1) - left.FirstChannel(block), sumsPerBlock = (channels + LongestSum - 1) / LongestSum;
+                int steps = WinogradOperand.Floats(left.FirstChannel(block + 1) - left.FirstChannel(block), Weights.Rounded);
+                int sumsPerBlock = (steps + LongestSum - 1) / LongestSum;
+                float* panel = right + Weights.ScalesPerBlock, next = panel + ((nint)steps * Winograd.PanelWidth);
                 WinogradJob job = new()
                 {
-                    A = left.Block(block) + tiles.Plane + ((nint)tiles.First * channels),
-                    ARowStride = channels,
+                    A = left.Block(block) + (tiles.Product * left.Plane) + ((nint)tiles.First * steps),
+                    RowScales = left.Scales(tiles.Product, block) + tiles.First,
+                    ARowStride = steps,
                     AStepStride = 1,
                     Sums = sumsPerBlock,
-                    Steps = channels / sumsPerBlock,
+                    Steps = steps / sumsPerBlock,
                     C = sums,
                     Accumulate = tiles.Accumulate || block > 0,
                 };
-                float* next = right + ((nint)channels * Winograd.PanelWidth);
                 job.Second = new() { Position = next, Stride = (Winograd.PanelWidth + (groups * parts) - 1) / (groups * parts) };
                 for (int group = 0; group < groups; group++)
                 {
                     int rows = GemmPack.TileRow(group + 1, groups, tiles.Count) - GemmPack.TileRow(group, groups, tiles.Count);
-                    job.First = new() { Position = job.A + ((nint)rows * channels), Stride = (rows + parts - 1) / parts };
+                    job.First = new() { Position = job.A + ((nint)rows * steps), Stride = (rows + parts - 1) / parts };
                     for (int column = 0; column < Winograd.PanelWidth; column += GemmTile.PanelWidth<V>())
                     {
-                        job.B = right + column;
-                        WinogradTile.Run<V>(rows, in job);
+                        job.B = panel + column;
+                        job.ColumnScales = right + column;
+                        WinogradTile.Run<V, S>(rows, in job);
                         job.C += GemmTile.PanelWidth<V>();
-                        job.First.Position += job.First.Stride * channels;
-                        job.Second.Position += job.Second.Stride * channels;
+                        job.First.Position += job.First.Stride * steps;
+                        job.Second.Position += job.Second.Stride * steps;
                     }
-                    job.A += (nint)rows * channels;
+                    job.A += (nint)rows * steps;
+                    job.RowScales += rows;
                     job.C += (rows - 1) * Winograd.PanelWidth;
                 }
                 right = next;
@@ -196,8 +203,8 @@ internal static unsafe class WinogradForward
         public int First;
         public int Count;
 
-        /// <summary>Where the product's matrix begins.</summary>
-        public nint Plane;
+        /// <summary>Which of the products.</summary>
+        public int Product;
 
         /// <summary>Whether the sums hold something to be added to.</summary>
         public bool Accumulate;

@@ -9,6 +9,11 @@ internal unsafe struct WinogradInput : ISimdLoopBody
     /// <summary>Floats by which pixels are called for ahead: processors do not foresee 49 short streams. A third of the time.</summary>
     private const int FloatsAhead = 32;
 
+    /// <summary>From a row of numbers to be rounded to the next: a vector more, lest they fall onto the same lines of the first cache.</summary>
+    private const int RoundedRow = WinogradOperand.LongestBlock + 16;
+
+    private const int RoundedFloats = Winograd.Products * RoundedRow;
+
     /// <summary>[batch, frames, height, width, channels].</summary>
     public float* X;
 
@@ -26,29 +31,38 @@ internal unsafe struct WinogradInput : ISimdLoopBody
         (int frame, int y, int x) = Stretch.Plan.Locate(block.FirstColumn + column);
         frame += block.FirstInput + inputFrame;
         int channels = transformed.Channels, height = Stretch.Plan.Map.Height, width = Stretch.Plan.Map.Width;
-        float* source = X + ((((((nint)frame * height) + y - 1) * width) + x - 1) * channels);
+        nint edge = (nint)Winograd.Products * channels;
+        float* scratch = (float*)Workers.Scratch((edge + RoundedFloats) * sizeof(float)), source = X + ((((((nint)frame * height) + y - 1) * width) + x - 1) * channels);
         nint rowStride = (nint)width * channels;
         if (y == 0 || x == 0 || y + Winograd.Inputs - 1 > height || x + Winograd.Inputs - 1 > width)
         {
-            source = CopyWithBorder(frame, y - 1, x - 1);
+            source = CopyWithBorder(frame, y - 1, x - 1, scratch);
             rowStride = Winograd.Inputs * channels;
         }
         for (int part = 0; part < transformed.Blocks; part++)
         {
             int first = transformed.FirstChannel(part), count = transformed.FirstChannel(part + 1) - first;
-            Transform<V>(source + first, rowStride, channels, count, transformed.Block(part) + ((nint)tile * count), transformed.Plane);
+            float* target = transformed.Block(part) + ((nint)tile * WinogradOperand.Floats(count, Stretch.Rounded));
+            if (!Stretch.Rounded)
+            {
+                Transform<V>(source + first, rowStride, channels, count, target, transformed.Plane);
+                continue;
+            }
+            Transform<V>(source + first, rowStride, channels, count, scratch + edge, RoundedRow);
+            for (int product = 0; product < Winograd.Products; product++)
+                transformed.Scales(product, part)[tile] = WinogradRounding.Row<V>(scratch + edge + (product * RoundedRow), count, target + (product * transformed.Plane));
         }
     }
 
     public readonly KernelWork Describe(int pieces) => new(
-        $"Winograd.Input {Stretch.Plan.Map} x {Stretch.Channels}",
+        $"Winograd.Input{(Stretch.Rounded ? ".Int16" : "")} {Stretch.Plan.Map} x {Stretch.Channels}",
         Bytes: sizeof(float) * (double)pieces * Stretch.Channels * ((Winograd.Outputs * Winograd.Outputs) + Winograd.Products));
 
     /// <summary>A tile that reaches beyond the frame, with zeros there.</summary>
-    private readonly float* CopyWithBorder(nint frame, int y, int x)
+    private readonly float* CopyWithBorder(nint frame, int y, int x, float* tile)
     {
         (int channels, int height, int width) = (Stretch.Channels, Stretch.Plan.Map.Height, Stretch.Plan.Map.Width);
-        float* tile = (float*)Workers.Scratch((long)Winograd.Products * channels * sizeof(float)), pixel = tile;
+        float* pixel = tile;
         for (int i = y; i < y + Winograd.Inputs; i++)
         {
             for (int j = x; j < x + Winograd.Inputs; j++, pixel += channels)

@@ -9,21 +9,19 @@ internal unsafe struct WinogradStretch
     /// <summary>Panels that are done at once at least.</summary>
     private const int FewestPanels = 12;
 
-    /// <summary>Channels whose weights of one panel stay in the first cache while all tiles use them.</summary>
-    private const int LongestBlock = 128;
-
     private readonly int _blocksAtOnce;
     private readonly nint _blockFloats;
     private int _first;
 
     /// <summary>No blocks yet; call <see cref="Next"/>.</summary>
-    public WinogradStretch(WinogradPlan plan, int channels, int panels)
+    public WinogradStretch(WinogradPlan plan, int channels, int panels, bool rounded)
     {
         Plan = plan;
         Channels = channels;
+        Rounded = rounded;
         _blocksAtOnce = Math.Min(plan.Blocks, SimdLoop.Pieces(FewestPanels, panels));
         for (int block = 0; block < plan.Blocks; block++) MostInputTiles = Math.Max(MostInputTiles, plan.Block(block).InputTiles);
-        _blockFloats = (nint)(new WinogradOperand(MostInputTiles, channels, LongestBlock).Bytes / sizeof(float));
+        _blockFloats = (nint)(new WinogradOperand(MostInputTiles, channels, rounded).Bytes / sizeof(float));
     }
 
     /// <summary>The tiles.</summary>
@@ -31,6 +29,9 @@ internal unsafe struct WinogradStretch
 
     /// <summary>Channels of the input.</summary>
     public int Channels { get; }
+
+    /// <summary>Whether the transformed inputs are rounded to int16.</summary>
+    public bool Rounded { get; }
 
     /// <summary>Input tiles of the largest block.</summary>
     public int MostInputTiles { get; }
@@ -57,5 +58,5 @@ internal unsafe struct WinogradStretch
 
     /// <summary>The transformed inputs of a block.</summary>
     public readonly WinogradOperand Operand(int index, WinogradBlock block) =>
-        new(block.InputTiles, Channels, LongestBlock) { Data = Data + (index * _blockFloats) };
+        new(block.InputTiles, Channels, Rounded) { Data = Data + (index * _blockFloats) };
 }

@@ -5,12 +5,18 @@ namespace Lavt.Kernels.Cpu;
 
 /// <summary>
 /// What one call of <see cref="WinogradTile"/> multiplies: c (+)= Σ over steps p of a[:, p] · b[p, :], with c of up to 12 rows
-/// by two vectors. Strides count floats.
+/// by two vectors. Strides count floats, in the place of which rounded operands have two int16.
 /// </summary>
 internal unsafe struct WinogradJob
 {
     /// <summary>Row 0, step 0 of A.</summary>
     public float* A;
+
+    /// <summary>By what the int32 sums of a row are to be multiplied, where A is rounded.</summary>
+    public float* RowScales;
+
+    /// <summary>By what those of a column are.</summary>
+    public float* ColumnScales;
 
     /// <summary>From a row of A to the next.</summary>
     public nint ARowStride;
@@ -59,29 +65,31 @@ internal static unsafe class WinogradTile
 {
     /// <summary>Runs the microkernel for <paramref name="rows"/> rows (1 … <see cref="GemmTile.RowsFor"/>).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<V>(int rows, ref readonly WinogradJob job)
+    public static void Run<V, S>(int rows, ref readonly WinogradJob job)
         where V : struct, ISimd<V>
+        where S : struct, IRowSums<V>
     {
         switch (rows)
         {
-            case 1: Run<V, Rows1>(in job); break;
-            case 2: Run<V, Rows2>(in job); break;
-            case 3: Run<V, Rows3>(in job); break;
-            case 4: Run<V, Rows4>(in job); break;
-            case 5: Run<V, Rows5>(in job); break;
-            case 6: Run<V, Rows6>(in job); break;
-            case 7: Run<V, Rows7>(in job); break;
-            case 8: Run<V, Rows8>(in job); break;
-            case 9: Run<V, Rows9>(in job); break;
-            case 10: Run<V, Rows10>(in job); break;
-            case 11: Run<V, Rows11>(in job); break;
-            default: Run<V, Rows12>(in job); break;
+            case 1: Run<V, S, Rows1>(in job); break;
+            case 2: Run<V, S, Rows2>(in job); break;
+            case 3: Run<V, S, Rows3>(in job); break;
+            case 4: Run<V, S, Rows4>(in job); break;
+            case 5: Run<V, S, Rows5>(in job); break;
+            case 6: Run<V, S, Rows6>(in job); break;
+            case 7: Run<V, S, Rows7>(in job); break;
+            case 8: Run<V, S, Rows8>(in job); break;
+            case 9: Run<V, S, Rows9>(in job); break;
+            case 10: Run<V, S, Rows10>(in job); break;
+            case 11: Run<V, S, Rows11>(in job); break;
+            default: Run<V, S, Rows12>(in job); break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Run<V, R>(ref readonly WinogradJob job)
+    private static void Run<V, S, R>(ref readonly WinogradJob job)
         where V : struct, ISimd<V>
+        where S : struct, IRowSums<V>
         where R : IRowCount
     {
         nint row = job.ARowStride, step = job.AStepStride, firstStride = job.First.Stride, secondStride = job.Second.Stride;
@@ -90,8 +98,8 @@ internal static unsafe class WinogradTile
         bool accumulate = job.Accumulate;
         for (nint sum = job.Sums; sum > 0; sum--, accumulate = true)
         {
-            RowSums<V> r0 = default, r1 = default, r2 = default, r3 = default, r4 = default, r5 = default;
-            RowSums<V> r6 = default, r7 = default, r8 = default, r9 = default, r10 = default, r11 = default;
+            S r0 = default, r1 = default, r2 = default, r3 = default, r4 = default, r5 = default;
+            S r6 = default, r7 = default, r8 = default, r9 = default, r10 = default, r11 = default;
             for (nint p = job.Steps; p > 0; p--)
             {
                 if (Sse.IsSupported)
@@ -120,44 +128,19 @@ internal static unsafe class WinogradTile
                 a6 += step;
                 a9 += step;
             }
-            float* c = job.C;
-            r0.Store(ref c, accumulate);
-            if (R.Rows > 1) r1.Store(ref c, accumulate);
-            if (R.Rows > 2) r2.Store(ref c, accumulate);
-            if (R.Rows > 3) r3.Store(ref c, accumulate);
-            if (R.Rows > 4) r4.Store(ref c, accumulate);
-            if (R.Rows > 5) r5.Store(ref c, accumulate);
-            if (R.Rows > 6) r6.Store(ref c, accumulate);
-            if (R.Rows > 7) r7.Store(ref c, accumulate);
-            if (R.Rows > 8) r8.Store(ref c, accumulate);
-            if (R.Rows > 9) r9.Store(ref c, accumulate);
-            if (R.Rows > 10) r10.Store(ref c, accumulate);
-            if (R.Rows > 11) r11.Store(ref c, accumulate);
-        }
-    }
-
-    /// <summary>The sums of one row of the tile.</summary>
-    private struct RowSums<V>
-        where V : struct, ISimd<V>
-    {
-        private V _left;
-        private V _right;
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Add(float a, V left, V right)
-        {
-            V x = V.Broadcast(a);
-            _left = V.MultiplyAdd(x, left, _left);
-            _right = V.MultiplyAdd(x, right, _right);
-        }
-
-        /// <summary>Stores the row and moves the pointer on to the next one.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public readonly void Store(ref float* c, bool accumulate)
-        {
-            V.Store(accumulate ? _left + V.Load(c) : _left, c);
-            V.Store(accumulate ? _right + V.Load(c + V.Width) : _right, c + V.Width);
-            c += Winograd.PanelWidth;
+            float* c = job.C, scale = job.RowScales;
+            r0.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 1) r1.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 2) r2.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 3) r3.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 4) r4.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 5) r5.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 6) r6.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 7) r7.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 8) r8.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 9) r9.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 10) r10.Store(ref c, ref scale, job.ColumnScales, accumulate);
+            if (R.Rows > 11) r11.Store(ref c, ref scale, job.ColumnScales, accumulate);
         }
     }
 }

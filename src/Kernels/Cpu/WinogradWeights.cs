@@ -6,7 +6,8 @@ namespace Lavt.Kernels.Cpu;
 /// <summary>
 /// The weights of a convolution of 3x3 taps per frame, transformed as [panels of output channels, 49 products, frames of the
 /// kernel, input channels, panel width], the frames in the order of <see cref="Winograd.FrameTap"/>; the output channels of the
-/// last panel are filled up with zeros. They are transformed once for many uses, or panel by panel as they are used.
+/// last panel are filled up with zeros. They are transformed once for many uses, or panel by panel as they are used; only those
+/// for many uses are rounded (<see cref="WinogradRounding"/>).
 /// </summary>
 internal readonly unsafe struct WinogradWeights
 {
@@ -17,6 +18,7 @@ internal readonly unsafe struct WinogradWeights
     private readonly float* _weight;
     private readonly bool _flipped;
     private readonly int _frames;
+    private readonly bool _rounded;
     private readonly int _inputs;
     private readonly int _outputs;
     private readonly nint _inputStride;
@@ -26,8 +28,9 @@ internal readonly unsafe struct WinogradWeights
     /// A weight [outputs, inputs, frames, 3, 3]; for the gradient of the data a weight [inputs, outputs, frames, 3, 3], turned
     /// round.
     /// </summary>
-    public WinogradWeights(float* weight, int frames, int inputs, int outputs, bool forData)
+    public WinogradWeights(float* weight, int frames, int inputs, int outputs, bool forData, bool rounded = false)
     {
+        _rounded = rounded;
         _weight = weight;
         _flipped = forData;
         _frames = frames;
@@ -49,8 +52,17 @@ internal readonly unsafe struct WinogradWeights
     /// <summary>Floats that <see cref="Panel"/> needs.</summary>
     public nint ScratchFloats => _transformed == null ? PanelFloats : 0;
 
+    /// <summary>Whether they are int16, two in the place of a float, with scales at the start of each block of channels.</summary>
+    public bool Rounded => _rounded;
+
+    /// <summary>Floats that scales take of each block of channels.</summary>
+    public int ScalesPerBlock => _rounded ? Width : 0;
+
+    /// <summary>Floats from a frame of the kernel to the next.</summary>
+    public nint FrameFloats => ((nint)WinogradOperand.Floats(_inputs, _rounded) * Width) + (WinogradOperand.BlocksOf(_inputs) * ScalesPerBlock);
+
     /// <summary>Floats from a product of a panel to the next.</summary>
-    public nint PlaneFloats => (nint)_frames * _inputs * Width;
+    public nint PlaneFloats => _frames * FrameFloats;
 
     private int Panels => SimdLoop.Pieces(_outputs, Width);
 
@@ -59,7 +71,8 @@ internal readonly unsafe struct WinogradWeights
     /// <summary>Transforms all panels to <paramref name="destination"/>, <see cref="Bytes"/> of them; the original is not needed any more.</summary>
     public WinogradWeights Transform(float* destination)
     {
-        TransformLoop loop = new() { Weights = this, Destination = destination, Pieces = SimdLoop.Pieces(_inputs, ChannelsPerPiece) };
+        int pieces = _rounded ? WinogradOperand.BlocksOf(_inputs) : SimdLoop.Pieces(_inputs, ChannelsPerPiece);
+        TransformLoop loop = new() { Weights = this, Destination = destination, Pieces = pieces };
         Workers.Current.For(Panels * loop.Pieces, ref loop);
         return new WinogradWeights(this, destination);
     }
@@ -75,22 +88,32 @@ internal readonly unsafe struct WinogradWeights
     /// <summary>Transforms some input channels of a panel.</summary>
     private void TransformPanel(int panel, int firstInput, int lastInput, float* destination)
     {
-        int output = panel * Width, outputs = Math.Min(Width, _outputs - output);
         for (int c = firstInput; c < lastInput; c++)
-        {
             for (int i = 0; i < _frames; i++)
-            {
-                int tap = Winograd.FrameTap(i, _frames);
-                float* filters = _weight + (c * _inputStride) + (output * _outputStride) + (9 * (_flipped ? _frames - 1 - tap : tap));
-                TransformFilters(filters, outputs, destination + (((nint)(i * _inputs) + c) * Width), PlaneFloats);
-            }
+                TransformFilters(panel, c, i, destination + (((nint)(i * _inputs) + c) * Width), PlaneFloats);
+    }
+
+    /// <summary>Transforms a block of input channels of a panel and rounds it.</summary>
+    private void RoundBlock(int panel, int block, float* destination)
+    {
+        int first = WinogradOperand.FirstChannelOf(_inputs, block, rounded: true), count = WinogradOperand.FirstChannelOf(_inputs, block + 1, rounded: true) - first;
+        nint plane = (nint)count * Width;
+        float* transformed = (float*)Workers.Scratch(Winograd.Products * plane * sizeof(float));
+        destination += (block * Width) + ((nint)WinogradOperand.Floats(first, rounded: true) * Width);
+        for (int i = 0; i < _frames; i++, destination += FrameFloats)
+        {
+            for (int c = 0; c < count; c++) TransformFilters(panel, first + c, i, transformed + (c * Width), plane);
+            for (int product = 0; product < Winograd.Products; product++)
+                WinogradRounding.Columns(transformed + (product * plane), count, destination + (product * PlaneFloats));
         }
     }
 
-    /// <summary>u = G g Gᵀ for the filters of one input channel and all output channels of a panel.</summary>
+    /// <summary>u = G g Gᵀ for the filters of one input channel, one frame and all output channels of a panel.</summary>
     [SkipLocalsInit]
-    private void TransformFilters(float* filters, int outputs, float* target, nint plane)
+    private void TransformFilters(int panel, int input, int frame, float* target, nint plane)
     {
+        int output = panel * Width, outputs = Math.Min(Width, _outputs - output), tap = Winograd.FrameTap(frame, _frames);
+        float* filters = _weight + (input * _inputStride) + (output * _outputStride) + (9 * (_flipped ? _frames - 1 - tap : tap));
         const int Taps = 3, N = Winograd.Inputs;
         float* taps = stackalloc float[Taps * Taps * Width];
         int vectors = Width / Vector<double>.Count;
@@ -125,6 +148,11 @@ internal readonly unsafe struct WinogradWeights
         public readonly void Run(int index, int worker)
         {
             (int panel, int piece) = Math.DivRem(index, Pieces);
+            if (Weights._rounded)
+            {
+                Weights.RoundBlock(panel, piece, Destination + (panel * Weights.PanelFloats));
+                return;
+            }
             int first = piece * ChannelsPerPiece, last = Math.Min(Weights._inputs, first + ChannelsPerPiece);
             Weights.TransformPanel(panel, first, last, Destination + (panel * Weights.PanelFloats));
         }

@@ -33,6 +33,12 @@ public static unsafe class Convolution
     /// <param name="precision">To what the operands are rounded.</param>
     public static void Forward(CudaStream stream, float* x, int batch, Volume map, int input, float* weight, Volume kernel, int output, float* y, in Epilogue epilogue, ProductPrecision precision)
     {
+        Gemm.Product onHopper = new() { C = y, CRow = output, Bias = epilogue.Bias, PreActivation = epilogue.PreActivation, Activation = (int)epilogue.Activation, M = batch * map.Count, N = output };
+        if (ConvolutionHopper.Takes(stream.Device, x, input, onHopper, precision))
+        {
+            ConvolutionHopper.Run(stream, x, batch, map, new Matrix(weight, kernel.Count, input * kernel.Count), 1, kernel, input, onHopper, precision);
+            return;
+        }
         Shape shape = new(batch, map, kernel, input, output);
         using CudaScratch packed = new(stream, shape.WeightCount * sizeof(float));
         s_pack.Launch(stream, Grid.Over(shape.WeightCount, Threads), Threads, 0, weight, output, input, kernel.Count, packed.Address);
@@ -43,6 +49,13 @@ public static unsafe class Convolution
     /// <summary>The gradient of the input, overwritten; arguments as those of <see cref="Forward"/>.</summary>
     public static void BackwardData(CudaStream stream, float* dy, int batch, Volume map, int input, float* weight, Volume kernel, int output, float* dx, ProductPrecision precision)
     {
+        Gemm.Product onHopper = new() { C = dx, CRow = input, M = batch * map.Count, N = input };
+        if (ConvolutionHopper.Takes(stream.Device, dy, output, onHopper, precision))
+        {
+            // The taps turned round, the channels exchanged.
+            ConvolutionHopper.Run(stream, dy, batch, map, new Matrix(weight + kernel.Count - 1, input * kernel.Count, kernel.Count), -1, kernel, output, onHopper, precision);
+            return;
+        }
         Shape shape = new(batch, map, kernel, output, input);
         using CudaScratch packed = new(stream, shape.WeightCount * sizeof(float));
         s_packTurned.Launch(stream, Grid.Over(shape.WeightCount, Threads), Threads, 0, weight, output, input, kernel.Count, packed.Address);

@@ -1,10 +1,12 @@
-// Dropout of single elements and of whole samples.
+// Dropout of single elements and of whole samples. Where there is a firstStream, in memory so that a CUDA graph can be launched with others,
+// streams count from it.
 #include "Common.cuh"
 #include "Philox.cuh"
 
 // y[i] = x[i] factor where number first + i of the stream is at least probability, else 0. A thread per block of four numbers.
-extern "C" __global__ void __launch_bounds__(256) dropout(const float* x, float* y, i64 n, float probability, float factor, u64 seed, u64 stream, i64 first)
+extern "C" __global__ void __launch_bounds__(256) dropout(const float* x, float* y, i64 n, float probability, float factor, u64 seed, u64 stream, const u64* firstStream, i64 first)
 {
+    if (firstStream) stream += *firstStream;
     i64 block = first / 4 + globalThread(), i = 4 * block - first;
     if (i >= n) return;
     float4 numbers = philox(seed, stream, (u64)block);
@@ -21,8 +23,9 @@ extern "C" __global__ void __launch_bounds__(256) dropout(const float* x, float*
 }
 
 // The same number for all of a sample: x and y [samples, size], blockIdx.y is the sample.
-extern "C" __global__ void __launch_bounds__(256) drop_path(const float* x, float* y, i64 size, float probability, float factor, u64 seed, u64 stream, i64 first)
+extern "C" __global__ void __launch_bounds__(256) drop_path(const float* x, float* y, i64 size, float probability, float factor, u64 seed, u64 stream, const u64* firstStream, i64 first)
 {
+    if (firstStream) stream += *firstStream;
     u64 index = (u64)(first + blockIdx.y);
     float kept = component(philox(seed, stream, index >> 2), (int)(index & 3)) < probability ? 0.f : factor;
     x += blockIdx.y * size;

@@ -1,7 +1,13 @@
 // Layer normalisation over the channels of each row, y = gamma (x - mean) rstd + beta. A warp per row.
 #include "Common.cuh"
+#include "HalfType.cuh"
 
 #define WARPS 8
+
+// The launcher says if the result is to be rounded, for a product that would round it anyway.
+#ifndef RESULT
+#define RESULT float
+#endif
 
 struct Row
 {
@@ -18,7 +24,7 @@ DEVICE Row myRow(int channels)
 
 // mean and rstd are written if they are given and not known yet; with known statistics they are read.
 extern "C" __global__ void __launch_bounds__(WARPS * 32) layer_norm_forward(
-    const float* x, const float* __restrict__ gamma, const float* __restrict__ beta, float* y, float* mean, float* rstd, i64 rows, int channels, float eps, int knowsStatistics)
+    const float* x, const float* __restrict__ gamma, const float* __restrict__ beta, RESULT* y, float* mean, float* rstd, i64 rows, int channels, float eps, int knowsStatistics)
 {
     Row row = myRow(channels);
     if (row.number >= rows) return;
@@ -38,7 +44,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32) layer_norm_forward(
         for (int c = row.lane; c < channels; c += 32) squares += (x[c] - average) * (x[c] - average);
         scale = 1.f / sqrtf(warpSum(squares) / channels + eps);
     }
-    for (int c = row.lane; c < channels; c += 32) y[c] = (x[c] - average) * scale * gamma[c] + beta[c];
+    for (int c = row.lane; c < channels; c += 32) store(y[c], (x[c] - average) * scale * gamma[c] + beta[c]);
     if (row.lane == 0 && mean && !knowsStatistics)
     {
         mean[row.number] = average;

@@ -29,5 +29,8 @@ internal sealed class ProductKernels(string file, string name)
 
     /// <summary>Launches the form for a precision.</summary>
     public void Launch(CudaStream stream, ProductPrecision precision, Grid grid, params ReadOnlySpan<KernelArgument> arguments) =>
-        _kernels[(int)precision].Launch(stream, grid, precision == ProductPrecision.Float32 ? 256 : 128, 0, arguments);
+        _kernels[(int)precision].Launch(stream, grid, ThreadsOf(precision), 0, arguments);
+
+    /// <summary>Threads of a block.</summary>
+    public static int ThreadsOf(ProductPrecision precision) => precision == ProductPrecision.Float32 ? 256 : 128;
 }

@@ -20,3 +20,6 @@ struct f16
 };
 
 #define DEVICE static __device__ __forceinline__
+
+template <class A, class B> constexpr bool isSame = false;
+template <class A> constexpr bool isSame<A, A> = true;

@@ -5,31 +5,47 @@ namespace Lavt.Kernels.Cuda;
 /// <summary>Attention within shifted windows of a map, with the position bias; see <see cref="Cpu.WindowAttention"/>.</summary>
 public static unsafe class WindowAttention
 {
-    private const int WarpSize = 32, MostThreads = 256, LargestHead = 64, BlocksForTable = 1024, QueriesPerWarp = 16, MostTensorWarps = 9, TensorHead = 32;
+    private const int WarpSize = 32, MostThreads = 256, LargestHead = 64, BlocksForTable = 1024, QueriesPerWarp = 16, MostTensorWarps = 9;
+
+    /// <summary>The channels of a head that the kernels on the matrix units take.</summary>
+    public const int RoundedHead = 32;
 
     /// <summary>Static shared memory of the kernels: two times 64 rows of a head, and what is known of their tokens.</summary>
     private const int Rows = 64, BytesPerRow = 6 * sizeof(int);
+
+    private const string TensorFile = "WindowAttentionTensor.cu";
 
     private static readonly CudaKernel[] s_forward = PerHead("WindowAttention.cu", "window_attention_forward");
     private static readonly CudaKernel[] s_backwardQueries = PerHead("WindowAttentionBackward.cu", "window_attention_backward_queries");
     private static readonly CudaKernel[] s_backwardKeys = PerHead("WindowAttentionBackward.cu", "window_attention_backward_keys");
 
-    private static readonly CudaKernel s_forwardBf16 = new("WindowAttentionTensor.cu", "window_attention_forward_bf16");
-    private static readonly CudaKernel s_forwardF16 = new("WindowAttentionTensor.cu", "window_attention_forward_f16");
+    // Each for numbers in float32 and for those that are rounded already.
+    private static readonly CudaKernel[] s_forwardBf16 = [new(TensorFile, "window_attention_forward_bf16"), new(TensorFile, "window_attention_forward_bf16", "-DSTORED=bf16")];
+    private static readonly CudaKernel[] s_forwardF16 = [new(TensorFile, "window_attention_forward_f16"), new(TensorFile, "window_attention_forward_f16", "-DSTORED=f16")];
 
     /// <inheritdoc cref="Cpu.WindowAttention.Forward"/>
     /// <remarks>Rounded to bfloat16 or float16, heads of 32 channels are computed on the matrix units; all else is float32.</remarks>
     public static void Forward(CudaStream stream, float* qkv, float* qkvBias, float* biasTable, float* y, int batch, int heads, int headDim, Volume map, Volume window, Volume shift, Volume tableWindow, ProductPrecision precision = ProductPrecision.Float32)
     {
         Geometry geometry = new(heads, headDim, map, window, shift, tableWindow);
-        if (headDim == TensorHead && precision is ProductPrecision.BFloat16 or ProductPrecision.Float16)
+        if (headDim == RoundedHead && precision is ProductPrecision.BFloat16 or ProductPrecision.Float16)
         {
-            int allWarps = (geometry.Size + QueriesPerWarp - 1) / QueriesPerWarp, blocks = (allWarps + MostTensorWarps - 1) / MostTensorWarps, warps = (allWarps + blocks - 1) / blocks;
-            (precision == ProductPrecision.Float16 ? s_forwardF16 : s_forwardBf16).Launch(stream, new Grid((long)batch * geometry.Windows, heads, blocks), warps * WarpSize, geometry.TableBytes, qkv, qkvBias, biasTable, y, KernelArgument.ByValue(&geometry));
+            ForwardOnMatrixUnits(stream, qkv, qkvBias, biasTable, y, batch, heads, geometry, precision, isRounded: false);
             return;
         }
         (int parts, int threads) = Share(geometry.Size, MostThreads);
         s_forward[KernelFor(headDim)].Launch(stream, new Grid((long)batch * geometry.Windows, heads, parts), threads, geometry.TableBytes, qkv, qkvBias, biasTable, y, KernelArgument.ByValue(&geometry));
+    }
+
+    /// <summary>The same for heads of <see cref="RoundedHead"/> channels with qkv and y in the 16-bit type of a precision.</summary>
+    public static void ForwardRounded(CudaStream stream, void* qkv, float* qkvBias, float* biasTable, void* y, int batch, int heads, Volume map, Volume window, Volume shift, Volume tableWindow, ProductPrecision precision) =>
+        ForwardOnMatrixUnits(stream, qkv, qkvBias, biasTable, y, batch, heads, new(heads, RoundedHead, map, window, shift, tableWindow), precision, isRounded: true);
+
+    private static void ForwardOnMatrixUnits(CudaStream stream, void* qkv, float* qkvBias, float* biasTable, void* y, int batch, int heads, Geometry geometry, ProductPrecision precision, bool isRounded)
+    {
+        int allWarps = (geometry.Size + QueriesPerWarp - 1) / QueriesPerWarp, blocks = (allWarps + MostTensorWarps - 1) / MostTensorWarps, warps = (allWarps + blocks - 1) / blocks;
+        CudaKernel[] kernels = precision == ProductPrecision.Float16 ? s_forwardF16 : s_forwardBf16;
+        kernels[isRounded ? 1 : 0].Launch(stream, new Grid((long)batch * geometry.Windows, heads, blocks), warps * WarpSize, geometry.TableBytes, qkv, qkvBias, biasTable, y, KernelArgument.ByValue(&geometry));
     }
 
     /// <inheritdoc cref="Cpu.WindowAttention.Backward"/>

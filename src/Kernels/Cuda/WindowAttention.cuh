@@ -9,6 +9,11 @@
 #define HEAD_DIM 32
 #endif
 
+// And if queries, keys, values and the result are stored in the type that they are rounded to.
+#ifndef STORED
+#define STORED float
+#endif
+
 #define ROWS 64
 #define AT_ONCE 4                // rows that a thread works on together, for independent sums
 #define STRIDE (HEAD_DIM + 4)    // keeps rows aligned, and threads that read their own rows in different banks
@@ -78,20 +83,20 @@ DEVICE void loadTable(const Geometry& g, const float* __restrict__ biasTable, fl
 // Rows of one head: those of a sample's tokens, and the one that padding has (null: zeros).
 struct Source
 {
-    const float* rows;
+    const STORED* rows;
     i64 stride;
     const float* padding;
 };
 
 // Queries (0), keys (1) or values (2) of a sample.
-DEVICE Source sourceOf(const Geometry& g, const float* qkv, const float* qkvBias, i64 sample, int part)
+DEVICE Source sourceOf(const Geometry& g, const STORED* qkv, const float* qkvBias, i64 sample, int part)
 {
     int channels = g.heads * g.headDim, first = part * channels + blockIdx.y * g.headDim;
     return Source{qkv + sample * g.tokens * 3 * channels + first, 3 * channels, qkvBias + first};
 }
 
 // y or its gradient, of which padding has none.
-DEVICE Source resultOf(const Geometry& g, const float* y, i64 sample)
+DEVICE Source resultOf(const Geometry& g, const STORED* y, i64 sample)
 {
     int channels = g.heads * g.headDim;
     return Source{y + sample * g.tokens * channels + blockIdx.y * g.headDim, channels, nullptr};
@@ -103,8 +108,13 @@ template <class T, int WIDTH> DEVICE void gather(const Geometry& g, const Source
     for (int e = threadIdx.x; e < count * HEAD_DIM; e += blockDim.x)
     {
         int row = e / HEAD_DIM, d = e % HEAD_DIM, place = places[row];
-        const float* from = place >= 0 ? source.rows + place * source.stride : place == PADDING ? source.padding : nullptr;
-        store(rows[row][d], from && d < g.headDim ? factor * from[d] : 0.f);
+        float x = 0.f;
+        if (d < g.headDim)
+        {
+            if (place >= 0) x = toFloat(source.rows[place * source.stride + d]);
+            else if (place == PADDING && source.padding) x = source.padding[d];
+        }
+        store(rows[row][d], factor * x);
     }
 }
 

@@ -19,7 +19,7 @@ DEVICE float rowSum(float x)
     return x + __shfl_xor_sync(ALL_LANES, x, 2);
 }
 
-template <class T> DEVICE void attendOnMatrixUnits(const float* qkv, const float* qkvBias, const float* biasTable, float* table, float* y, const Geometry& g)
+template <class T> DEVICE void attendOnMatrixUnits(const STORED* qkv, const float* qkvBias, const float* biasTable, float* table, STORED* y, const Geometry& g)
 {
     __shared__ __align__(16) T queries[MOST_WARPS * 16][WIDTH], keys[ROWS][WIDTH], values[ROWS][WIDTH];
     __shared__ int places[MOST_WARPS * 16];
@@ -114,13 +114,13 @@ template <class T> DEVICE void attendOnMatrixUnits(const float* qkv, const float
         if (mine[row].place < 0) continue;
         #pragma unroll
         for (int j = 0; j < HEAD_DIM / 8; j++)
-            *(float2*)(y + (i64)mine[row].place * channels + j * 8) = make_float2(factor * sums[j][2 * row], factor * sums[j][2 * row + 1]);
+            storePair(y + (i64)mine[row].place * channels + j * 8, factor * sums[j][2 * row], factor * sums[j][2 * row + 1]);
     }
 }
 
 #define ATTENTION_KERNEL(T)                                                                                                        \
     extern "C" __global__ void __launch_bounds__(MOST_WARPS * 32) window_attention_forward_##T(                                    \
-        const float* __restrict__ qkv, const float* __restrict__ qkvBias, const float* __restrict__ biasTable, float* y, Geometry g) \
+        const STORED* __restrict__ qkv, const float* __restrict__ qkvBias, const float* __restrict__ biasTable, STORED* y, Geometry g) \
     {                                                                                                                              \
         extern __shared__ float table[];                                                                                           \
         attendOnMatrixUnits<T>(qkv, qkvBias, biasTable, table, y, g);                                                              \

@@ -28,6 +28,7 @@ internal sealed class LoadingCrew<TBatch> : IDisposable
     private readonly Slot[] _ring;
     private readonly int _firstBatch;
     private readonly int _batches;
+    private readonly int _openAtOnce;
     private readonly List<Job> _jobs = [];
     private readonly List<int> _jobCounts = [];
     private readonly Thread[] _threads;
@@ -37,9 +38,17 @@ internal sealed class LoadingCrew<TBatch> : IDisposable
     private int _open;
     private bool _stop;
 
-    public LoadingCrew(ILoadingWork<TBatch> work, TBatch[] ring, int firstBatch, int batches, int threads)
+    /// <summary>Begins to load.</summary>
+    /// <param name="work">What to load.</param>
+    /// <param name="ring">Memory of the batches.</param>
+    /// <param name="firstBatch">The batch to begin with.</param>
+    /// <param name="batches">The number of the last batch, plus one.</param>
+    /// <param name="threads">Threads that load; 0: who takes a batch loads it.</param>
+    /// <param name="held">How many batches are in use together: the last one taken, and those before it.</param>
+    public LoadingCrew(ILoadingWork<TBatch> work, TBatch[] ring, int firstBatch, int batches, int threads, int held = 1)
     {
         _work = work;
+        _openAtOnce = ring.Length - held + 1;
         (_firstBatch, _batches, _open) = (firstBatch, batches, firstBatch);
         _ring = [.. ring.Select(batch => new Slot(batch))];
         _ownHand = work.NewHand();
@@ -49,7 +58,7 @@ internal sealed class LoadingCrew<TBatch> : IDisposable
             _jobs.AddRange(work.Jobs(batch).Select(job => new Job(batch, job.First, job.Count)));
             _jobCounts.Add(_jobs.Count - before);
         }
-        for (int i = 0; i < _ring.Length; i++) OpenNext();
+        for (int i = 0; i < _openAtOnce; i++) OpenNext();
         _threads = new Thread[Math.Min(threads, _jobs.Count)];
         for (int i = 0; i < _threads.Length; i++)
         {
@@ -58,12 +67,12 @@ internal sealed class LoadingCrew<TBatch> : IDisposable
         }
     }
 
-    /// <summary>The next batch, when it is complete; gives back the one before.</summary>
+    /// <summary>The next batch, when it is complete; gives back the oldest that is held.</summary>
     public TBatch Take(int batch)
     {
         Slot slot = _ring[batch % _ring.Length];
-        // The caller is done with the batch before this one, which stood in the place that opens now.
-        if (_open - batch < _ring.Length) OpenNext();
+        // The caller is done with the oldest batch, which stood in the place that opens now.
+        if (_open - batch < _openAtOnce) OpenNext();
         if (_threads.Length == 0) LoadHere(slot);
         lock (_gate)
         {

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Imaging;
 using Lavt.Metrics;
@@ -22,7 +21,8 @@ public readonly record struct EvaluatedMask(ReferSample Sample, int SentenceInde
 /// <param name="loadingThreads">Threads that read pictures ahead.</param>
 public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSize, int loadingThreads)
 {
-    private readonly BatchLoader _loader = new(dataset, batchSize, loadingThreads);
+    // A GPU computes a batch while the host compares the masks of the one before.
+    private readonly BatchLoader _loader = new(dataset, batchSize, loadingThreads, held: model.Device.IsCuda ? 2 : 1);
     private readonly Mask _prediction = new();
     private readonly Mask _originalPrediction = new();
 
@@ -49,14 +49,19 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         var tally = new MaskTally();
         model.SetMode(training: false);
         using ModelSession session = new(model);
-        foreach (Batch batch in ReadPastBroken(plan, tally.Broken))
+        using LogitsQueue logits = new(model.Device);
+        foreach (Batch batch in ReadPastBroken(plan, tally.Broken, () => logits.Finish()))
         {
             if (stop.IsCancellationRequested) break;
             swap?.Apply(batch);
-            using (MemoryScope scope = MemoryScope.Begin())
-                Compare(batch, Forward(session, batch), swap, tally);
-            Progress?.Invoke(tally.Results.Count, plan.Length);
+            using MemoryScope scope = MemoryScope.Begin();
+            logits.Add(Forward(session, batch), ready =>
+            {
+                Compare(batch, ready, swap, tally);
+                Progress?.Invoke(tally.Results.Count, plan.Length);
+            });
         }
+        logits.Finish();
         tally = tally.OfAll(Devices, stop);
         return new EvaluationReport
         {
@@ -89,7 +94,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         PwamVisuals prefix = session.Prefix(Rows(BatchTensors.Pictures(batch), pictures)).ForSentences(firstOfPicture);
         Tensor mask = BatchTensors.TokenMask(batch);
         Tensor language = session.Words(BatchTensors.TokenIds(batch), mask);
-        return Ops.To(session.Logits(prefix, batch.ImageSize, batch.ImageSize, language, mask), Device.Cpu);
+        return session.Logits(prefix, batch.ImageSize, batch.ImageSize, language, mask);
     }
 
     private long ImageOf(Batch batch, int item) => dataset[batch.Choices[item].Sample].Image.Id;
@@ -123,8 +128,8 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
         }
     }
 
-    /// <summary>The batches of a plan. A sample that cannot be read is noted, and reading goes on behind it.</summary>
-    private IEnumerable<Batch> ReadPastBroken(SampleChoice[] plan, List<string> broken)
+    /// <summary>The batches of a plan. A sample that cannot be read is noted, and reading goes on behind it, after those that are held were finished.</summary>
+    private IEnumerable<Batch> ReadPastBroken(SampleChoice[] plan, List<string> broken, Action finish)
     {
         while (plan.Length > 0)
         {
@@ -146,6 +151,7 @@ public sealed class Evaluator(LavtModel model, ReferDataset dataset, int batchSi
                 done += batches.Current.Count;
                 yield return batches.Current;
             }
+            finish();
             broken.Add(failure.Problem.ToString());
             plan = [.. plan[done..].Where(choice => !IsOf(failure, choice))];
         }

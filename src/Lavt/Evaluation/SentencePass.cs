@@ -1,4 +1,3 @@
-using Lavt.Autograd;
 using Lavt.Imaging;
 using Lavt.Models;
 using Lavt.Tensors;
@@ -10,12 +9,13 @@ namespace Lavt.Evaluation;
 /// Runs several sentences on the same frames: the words are encoded once, and what does not depend on the sentence is computed
 /// once for each window of frames.
 /// </summary>
-internal sealed class SentencePass
+internal sealed class SentencePass : IDisposable
 {
     /// <summary>Frames that a picture model takes at once; they do not see each other.</summary>
     private const int PicturesAtOnce = 4;
 
     private readonly ModelSession _session;
+    private readonly LogitsQueue _logits;
     private readonly bool _fusesClips;
     private readonly int _size;
     private readonly List<(Tensor Language, Tensor Mask)> _words = [];
@@ -28,6 +28,7 @@ internal sealed class SentencePass
     public SentencePass(LavtModel model, ModelSession session, int size, IReadOnlyList<Tokens> sentences)
     {
         (_session, _fusesClips, _size) = (session, model.Options.FusesClips, size);
+        _logits = new LogitsQueue(model.Device);
         foreach (Tokens tokens in sentences)
         {
             Tensor ids = Tensor.Zeros([1, tokens.Ids.Length], DType.I64), mask = Tensor.Zeros([1, tokens.Ids.Length]);
@@ -44,7 +45,7 @@ internal sealed class SentencePass
     /// <summary>Runs all sentences on a window.</summary>
     /// <param name="frames">Frames of S × S × 3 bytes each.</param>
     /// <param name="stop">Asks for a stop between two sentences.</param>
-    /// <param name="ready">Gets the number of each sentence and its logits [T, S, S, 2].</param>
+    /// <param name="ready">Gets the number of each sentence and its logits [T, S, S, 2]; a GPU computes the next one meanwhile.</param>
     public void Run(IReadOnlyList<byte[]> frames, CancellationToken stop, Action<int, Tensor> ready)
     {
         using MemoryScope scope = MemoryScope.Begin();
@@ -53,9 +54,14 @@ internal sealed class SentencePass
         {
             stop.ThrowIfCancellationRequested();
             using MemoryScope inner = MemoryScope.Begin();
-            ready(i, Ops.To(_session.Logits(prefix, _size, _size, _words[i].Language, _words[i].Mask), Device.Cpu));
+            int sentence = i;
+            _logits.Add(_session.Logits(prefix, _size, _size, _words[i].Language, _words[i].Mask), logits => ready(sentence, logits));
         }
+        _logits.Finish();
     }
+
+    /// <summary>Gives the memory of results back.</summary>
+    public void Dispose() => _logits.Dispose();
 
     private Tensor Input(IReadOnlyList<byte[]> frames)
     {

@@ -115,7 +115,7 @@ public sealed class VideoEvaluator(LavtModel model, VideoPieces videos, int load
     private void Evaluate(ModelSession session, int video, VideoTally tally, CancellationToken stop)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        var pass = new SentencePass(model, session, videos.Shape.Size, videos.Sentences(video));
+        using var pass = new SentencePass(model, session, videos.Shape.Size, videos.Sentences(video));
         foreach (FrameWindow<VideoFrame> window in FrameWindows.Cut(Frames(video), pass.WindowOf(Window)))
         {
             pass.Run([.. window.Frames.Select(frame => frame.Pixels)], stop, (sentence, logits) =>

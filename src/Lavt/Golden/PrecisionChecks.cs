@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lavt.Options;
 using Lavt.Tensors;
 
 namespace Lavt.Golden;
@@ -14,13 +15,13 @@ internal static class PrecisionChecks
     /// <summary>Checks one file of the folder <c>full</c>.</summary>
     /// <param name="file">The file.</param>
     /// <param name="report">Where the results go.</param>
-    /// <param name="products">The type of products in linear layers.</param>
-    public static void Run(GoldenFile file, GoldenReport report, DType products)
+    /// <param name="machine">The device and the precision that is judged.</param>
+    public static void Run(GoldenFile file, GoldenReport report, MachineOptions machine)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        FullModel full = FullModel.Open(file);
+        FullModel full = FullModel.Open(file, machine.Device);
         Tensor exact = full.Logits(full.Maps(full.Language()));
-        full.Model.KeepForInferenceOnly(products);
+        machine.PrepareForInference(full.Model);
         Tensor actual = full.Logits(full.Maps(full.Language()));
         int stride = file.Int("logits_stride");
         for (int b = 0; b < actual.Shape[0]; b++)

@@ -40,10 +40,11 @@ internal sealed class ConvNormRelu
     {
         private PackedConv? _weight;
         private Tensor? _shift;
+        private DType _products;
 
         public Tensor Forward(Tensor x)
         {
-            Make();
+            if (_weight is null) Make(DType.F32);
             return Ops.ConvolutionInference(x, _weight!, _shift!, Activation.Relu);
         }
 
@@ -54,9 +55,11 @@ internal sealed class ConvNormRelu
             _shift = null;
         }
 
-        public void Make()
+        public void Make(DType products)
         {
-            if (_weight is not null) return;
+            if (_weight is not null && _products == products) return;
+            Forget();
+            _products = products;
             using MemoryScope scope = MemoryScope.Begin();
             int cout = convolution.Weight.Shape[0], cin = convolution.Weight.Shape[1];
             Tensor weight = convolution.Weight.Copy(), shift = scope.Return(Tensor.Empty([cout])).Persist();
@@ -67,7 +70,7 @@ internal sealed class ConvNormRelu
                 b[o] = (float)(norm.Bias.Span<float>()[o] - norm.RunningMean.Span<float>()[o] * scale);
                 foreach (ref float value in w.Slice(o * cin * 9, cin * 9)) value = (float)(value * scale);
             }
-            _weight = Ops.PackConvolution(weight);
+            _weight = Ops.PackConvolution(weight, rounded: products == DType.BF16);
             _shift = shift;
         }
     }

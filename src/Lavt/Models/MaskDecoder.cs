@@ -1,4 +1,5 @@
 using Lavt.Autograd;
+using Lavt.Kernels.Cuda;
 using Lavt.Nn;
 using Lavt.Tensors;
 
@@ -61,8 +62,11 @@ public sealed class MaskDecoder : Module
         return scope.Return(_classes.Forward(x));
     }
 
-    /// <summary>The classes decide the mask, and cost nothing: they stay float32 as the convolutions do.</summary>
-    protected override DType ProductsOf(Module child, DType products) => DType.F32;
+    /// <summary>On a GPU the whole decoder stays float32: there convolutions would round to tf32 or bfloat16 themselves.</summary>
+    public override void UseProducts(ProductPrecision precision) => base.UseProducts(ProductPrecision.Float32);
+
+    /// <summary>The classes decide the mask, and cost nothing: they stay float32.</summary>
+    protected override DType ProductsOf(Module child, DType products) => child == _classes ? DType.F32 : products;
 
     private static Tensor Step(Tensor x, Tensor skip, (ConvNormRelu First, ConvNormRelu Second) step)
     {

@@ -25,6 +25,6 @@ public sealed class PatchMerging : Module
     public Tensor Forward(Tensor x, int height, int width)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        return scope.Return(_reduction.Forward(_norm.Forward(Ops.MergeNeighbours(x, height, width))));
+        return scope.Return(_reduction.Forward(_norm.Forward(Ops.MergeNeighbours(x, height, width), Between)));
     }
 }

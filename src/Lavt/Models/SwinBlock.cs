@@ -71,11 +71,11 @@ public sealed class SwinBlock : Module
     {
         using MemoryScope scope = MemoryScope.Begin();
         double dropPath = Training ? _dropPath : 0;
-        Tensor attended = _attention.Attend(_norm1.Forward(x), map, window, shift);
+        Tensor attended = _attention.Attend(_norm1.Forward(x, Between), map, window, shift);
         if (dropPath == 0)
         {
             x = _attention.Project(attended, residual: x);
-            return scope.Return(_fc2.Forward(_fc1.Forward(_norm2.Forward(x), Activation.Gelu), residual: x));
+            return scope.Return(_fc2.Forward(_fc1.Forward(_norm2.Forward(x, Between), Activation.Gelu, result: Between), residual: x));
         }
         x = Ops.Add(x, Ops.DropPath(_attention.Project(attended), dropPath));
         Tensor hidden = _fc2.Forward(_fc1.Forward(_norm2.Forward(x), Activation.Gelu));

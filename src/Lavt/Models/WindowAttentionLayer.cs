@@ -31,12 +31,15 @@ public sealed class WindowAttentionLayer : Module
     }
 
     /// <summary>Tokens [B, T·H·W, C] to attended tokens of the same shape, before the last projection.</summary>
-    /// <param name="x">The tokens.</param>
+    /// <param name="x">The tokens; for inference on a GPU also in BF16 or F16.</param>
     /// <param name="map">Extents of the map.</param>
     /// <param name="window">Extents of the windows, at most those of the layer.</param>
     /// <param name="shift">How far the windows are shifted.</param>
-    public Tensor Attend(Tensor x, Volume map, Volume window, Volume shift) =>
-        Ops.WindowAttention(_qkv.Forward(x), _qkv.Bias!, _biasTable, map, window, shift, _window, Products);
+    public Tensor Attend(Tensor x, Volume map, Volume window, Volume shift)
+    {
+        Tensor qkv = _qkv.Forward(x, result: Ops.TakesRoundedHeads(x.Shape[-1] / _biasTable.Shape[1]) ? Between : DType.F32);
+        return Ops.WindowAttention(qkv, _qkv.Bias!, _biasTable, map, window, shift, _window, Products);
+    }
 
     /// <summary>The last projection, with the residual connection if one is given.</summary>
     public Tensor Project(Tensor attended, Tensor? residual = null) => _projection.Forward(attended, residual: residual);

@@ -15,8 +15,7 @@ public static class LavtFlags
         .Accept("--ddp_trained_weights", null, "checkpoints are read the same way with and without it")
         .Accept("--pin_mem", null, "samples are read straight into place")
         .Accept("--local_rank", "N", "one process serves all devices")
-        .Accept("--gpus", "N", "this build computes on the CPU")
-        .Accept("--ngpus", "N", "this build computes on the CPU")
+        .Accept("--ngpus", "N", "--gpus N computes on GPUs")
         .Accept("--debug", null, "the published code does not read it either")
         .Accept("--map_score", "TEXT", "the published code does not read it either")
         .Accept("--test_fake_method", "TEXT", "the published code does not read it either")
@@ -114,6 +113,8 @@ public static class LavtFlags
     private static FlagTable<MachineOptions> Machine() => new FlagTable<MachineOptions>()
         .Text("--device", "cpu", "Where to compute; several, such as cpu:0,cpu:1, share every batch.",
             o => o.DeviceNames, (o, v) => o with { DeviceNames = string.Join(',', MachineOptions.ParseDevices(v)) })
+        .Text("--gpus", "N|0,1,…", "Compute on the first N GPUs, or on those with the numbers given: short for --device cuda:0,cuda:1,…",
+            _ => null, (o, v) => o with { DeviceNames = MachineOptions.DevicesOfGpus(v) })
         .Integer("--threads", "Threads that compute; one per core when not given.", o => o.Threads, (o, v) => o with { Threads = v })
         .Choice("--precision", "Type of the arithmetic: bf16 and, on a GPU, tf32 and fp16 round the inputs of linear layers.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32), ("bf16", Precision.BFloat16), ("tf32", Precision.Tf32), ("fp16", Precision.Float16));
 }

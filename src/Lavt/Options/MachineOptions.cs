@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lavt.Kernels.Cpu;
 using Lavt.Kernels.Cuda;
 using Lavt.Kernels.Cuda.Driver;
@@ -56,6 +57,19 @@ public sealed record MachineOptions
         model.MoveTo(Device);
     }
 
+    /// <summary>The names of the GPUs of <c>--gpus</c>: a number of GPUs, or the list of their numbers.</summary>
+    /// <exception cref="FormatException">The text is neither, or names a GPU twice.</exception>
+    public static string DevicesOfGpus(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int[] numbers = [.. text.Split(',').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            ? number
+            : throw new FormatException($"'{text}' must be a number of GPUs, such as 4, or a list of theirs, such as 0,2"))];
+        if (text.Contains(',', StringComparison.Ordinal)) return string.Join(',', ParseDevices(string.Join(',', numbers.Select(number => $"cuda:{number}"))));
+        if (numbers[0] == 0) throw new FormatException("0 GPUs cannot compute; leave the flag out for the CPU");
+        return string.Join(',', Enumerable.Range(0, numbers[0]).Select(number => new Device(DeviceKind.Cuda, number)));
+    }
+
     /// <summary>Reads a list such as <c>cpu:0,cpu:1</c>.</summary>
     /// <exception cref="FormatException">The text names no device, one twice, or devices of several kinds.</exception>
     public static IReadOnlyList<Device> ParseDevices(string text)
@@ -69,7 +83,7 @@ public sealed record MachineOptions
 
     /// <summary>The options for a training: with <c>--use_amp</c> a GPU computes products in bfloat16, or in float16 where it has none, unless a precision was given.</summary>
     /// <param name="mixedPrecision">Whether <c>--use_amp</c> was given.</param>
-    /// <exception cref="OptionException">The CPU is to train in another type than float32, or several GPUs are to train together.</exception>
+    /// <exception cref="OptionException">The CPU is to train in another type than float32.</exception>
     public MachineOptions ForTraining(bool mixedPrecision)
     {
         if (!Device.IsCuda)
@@ -78,8 +92,6 @@ public sealed record MachineOptions
                 ? this
                 : throw new OptionException("--precision", "training on the CPU computes in fp32 alone; leave the flag out (a trained model can be evaluated with --precision bf16)");
         }
-        if (Devices.Count > 1)
-            throw new OptionException("--device", "a training takes one GPU so far; name one of them");
         if (!mixedPrecision || Precision != Precision.Float32) return this;
         return this with { Precision = CudaDevice.Of(Device).Capability.Major >= FirstWithBFloat16 ? Precision.BFloat16 : Precision.Float16 };
     }

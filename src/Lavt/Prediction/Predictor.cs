@@ -73,7 +73,7 @@ public sealed class Predictor : IDisposable
         ArgumentNullException.ThrowIfNull(sentences);
         ArgumentNullException.ThrowIfNull(ready);
         using MemoryScope scope = MemoryScope.Begin();
-        var pass = new SentencePass(_model, _session, ImageSize, [.. sentences.Select(sentence => _tokenizer.Encode(sentence, ClipShape.MaxTokens))]);
+        using var pass = new SentencePass(_model, _session, ImageSize, [.. sentences.Select(sentence => _tokenizer.Encode(sentence, ClipShape.MaxTokens))]);
         Mask found = new();
         foreach (FrameWindow<SquareFrame> part in FrameWindows.Cut(frames.Select(Square), pass.WindowOf(window)))
         {

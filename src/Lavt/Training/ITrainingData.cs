@@ -1,4 +1,3 @@
-using Lavt.Autograd;
 using Lavt.Models;
 using Lavt.Tensors;
 
@@ -39,12 +38,11 @@ internal interface ITrainingData
 /// <param name="AnnotatedRows">The rows of the logits that the masks belong to [N] (I64); null if there is one for each.</param>
 internal sealed record TrainingTensors(Tensor Pictures, Tensor TokenIds, Tensor TokenMask, Tensor Masks, Tensor? AnnotatedRows = null)
 {
-    /// <summary>The same on a GPU.</summary>
-    public TrainingTensors To(HostUpload upload)
-    {
-        Tensor[] there = upload.Copy(AnnotatedRows is null ? [Pictures, TokenIds, TokenMask, Masks] : [Pictures, TokenIds, TokenMask, Masks, AnnotatedRows]);
-        return new TrainingTensors(there[0], there[1], there[2], there[3], AnnotatedRows is null ? null : there[4]);
-    }
+    /// <summary>All of them in a row, for <see cref="Of"/>.</summary>
+    public Tensor[] ToArray() => AnnotatedRows is { } rows ? [Pictures, TokenIds, TokenMask, Masks, rows] : [Pictures, TokenIds, TokenMask, Masks];
+
+    /// <summary>The same from copies of <see cref="ToArray"/>.</summary>
+    public static TrainingTensors Of(Tensor[] all) => new(all[0], all[1], all[2], all[3], all.Length > 4 ? all[4] : null);
 }
 
 /// <summary>How a model did on the validation split. All scores are in per cent.</summary>

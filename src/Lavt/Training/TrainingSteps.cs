@@ -4,6 +4,7 @@ using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Losses;
 using Lavt.Models;
+using Lavt.Nn;
 using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Tensors;
@@ -18,9 +19,15 @@ namespace Lavt.Training;
 internal sealed record LaunchedStep(StepRecord Record, StepLoss Loss, int InEpoch, long Started);
 
 /// <summary>Makes the steps of a run: takes the batches of a step to the device, computes gradients, changes the weights.</summary>
-internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel) : IDisposable
+internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel, LossScaler? scaler) : IDisposable
 {
+    /// <summary>Brings batches to a GPU; null on the CPU.</summary>
     private readonly HostUpload? _upload = model.Device.IsCuda ? new HostUpload(model.Device) : null;
+
+    /// <summary>Forward and backward pass as a graph, where one GPU computes a step in one part.</summary>
+    private readonly CapturedGradients? _graph = model.Device.IsCuda && devices.Size == 1 && training.Accumulate == 1
+        ? new CapturedGradients(model.Device, model.State().Concat(model.TextEncoder.State()).Select(entry => entry.Value), scaler is null ? null : () => scaler.Seed(1))
+        : null;
 
     /// <summary>Makes a step; what it reads of a GPU it does not wait for.</summary>
     /// <param name="batches">The batches of the epoch.</param>
@@ -30,13 +37,16 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
     public LaunchedStep Make(IEnumerator<Func<TrainingTensors>> batches, TrainingPosition position, double learningRate)
     {
         long started = Stopwatch.GetTimestamp(), waited = 0;
-        StepLoss loss = parallel.AddGradients(training.Accumulate, training.BatchSize, _ =>
+        Func<TrainingTensors> Wait()
         {
             long before = Stopwatch.GetTimestamp();
             Func<TrainingTensors> read = Next(batches);
             waited += Stopwatch.GetTimestamp() - before;
-            return LossOf(read());
-        });
+            return read;
+        }
+        StepLoss loss = _graph is null
+            ? parallel.AddGradients(training.Accumulate, training.BatchSize, _ => WeightedLossOf(Wait()()))
+            : LaunchGraph(_graph, Wait());
         parallel.Step();
         StepRecord record = new()
         {
@@ -50,7 +60,11 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _upload?.Dispose();
+    public void Dispose()
+    {
+        _graph?.Dispose();
+        _upload?.Dispose();
+    }
 
     /// <summary>The next part of a step. What one device cannot read stops all, with the same message.</summary>
     private Func<TrainingTensors> Next(IEnumerator<Func<TrainingTensors>> batches)
@@ -70,13 +84,23 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
         throw failure ?? new DataException(failures.Select(bytes => JsonSerializer.Deserialize<DataProblem>(bytes)).First(problem => problem is not null)!, DataException.VerifyAdvice);
     }
 
-    private WeightedLoss LossOf(TrainingTensors batch)
+    private StepLoss LaunchGraph(CapturedGradients graph, Func<TrainingTensors> read)
+    {
+        using MemoryScope scope = MemoryScope.Begin();
+        return parallel.TakeGradients(graph.Run(there => LossOf(TrainingTensors.Of(there)), read().ToArray()));
+    }
+
+    private WeightedLoss WeightedLossOf(TrainingTensors batch)
     {
         // While the masks are on the host, so that nothing waits for a GPU.
         double weight = SegmentationLoss.Weight(training, batch.Masks);
-        if (_upload is not null) batch = batch.To(_upload);
+        return new WeightedLoss(LossOf(_upload is null ? batch : TrainingTensors.Of(_upload.Copy(batch.ToArray()))), weight);
+    }
+
+    private Tensor LossOf(TrainingTensors batch)
+    {
         Tensor logits = model.Forward(batch.Pictures, model.TextEncoder.Forward(batch.TokenIds, batch.TokenMask), batch.TokenMask);
         if (batch.AnnotatedRows is { } rows) logits = Ops.Gather(logits, rows);
-        return new WeightedLoss(SegmentationLoss.Compute(training, logits, batch.Masks), weight);
+        return SegmentationLoss.Compute(training, logits, batch.Masks);
     }
 }

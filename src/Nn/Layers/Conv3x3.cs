@@ -26,7 +26,7 @@ public sealed class Conv3x3 : Module
     protected override void Release(DType products)
     {
         if (IsForInferenceOnly || Derived is null) return;
-        Derived.Make();
+        Derived.Make(products);
         Weight.Discard();
         IsForInferenceOnly = true;
     }

@@ -23,6 +23,7 @@ public sealed class LayerNorm : Module
     /// <summary>The shift, [C].</summary>
     public Tensor Bias { get; }
 
-    /// <summary>[..., C] to [..., C].</summary>
-    public Tensor Forward(Tensor x) => Ops.LayerNorm(x, Weight, Bias, _eps);
+    /// <summary>[..., C] to [..., C]; with a <paramref name="result"/> of BF16 or F16 by <see cref="Ops.LayerNormRounded"/>.</summary>
+    public Tensor Forward(Tensor x, DType result = DType.F32) =>
+        result == DType.F32 ? Ops.LayerNorm(x, Weight, Bias, _eps) : Ops.LayerNormRounded(x, Weight, Bias, _eps, result);
 }

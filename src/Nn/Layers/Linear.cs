@@ -2,6 +2,7 @@ using Lavt.Autograd;
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
 using Lavt.Tensors;
+using ProductPrecision = Lavt.Kernels.Cuda.ProductPrecision;
 
 namespace Lavt.Nn;
 
@@ -13,6 +14,8 @@ public sealed class Linear : Module
 {
     private PackedMatrix? _packed;
     private PackedBf16Matrix? _rounded;
+    private Tensor? _packedOnGpu;
+    private (ProductPrecision Precision, bool ForRounded) _packedFor;
 
     /// <summary>A layer with PyTorch's default initial values.</summary>
     /// <param name="input">Channels in.</param>
@@ -34,12 +37,17 @@ public sealed class Linear : Module
     public Tensor? Bias { get; }
 
     /// <summary>[..., input] to [..., output].</summary>
-    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null)
+    /// <param name="x">The input; for inference on a GPU also in BF16 or F16.</param>
+    /// <param name="activation">Applied to the sum of product and bias.</param>
+    /// <param name="residual">Added at the end, or null.</param>
+    /// <param name="result">The type of the result where x is BF16 or F16: F32 or that of x.</param>
+    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null, DType result = DType.F32)
     {
+        if (x.DType is DType.BF16 or DType.F16) return Ops.LinearRounded(x, Weight, Bias, activation, residual, result, PackedOnGpu((x.DType == DType.F16 ? ProductPrecision.Float16 : ProductPrecision.BFloat16, true)));
         if (_rounded is not null) return Ops.LinearBf16(x, _rounded, Bias, activation, residual);
-        PackedMatrix? packed = null;
-        if (!Training && Tape.Current is null && x.DType == DType.F32 && !x.Device.IsCuda) packed = _packed ??= Ops.PackLinear(Weight);
-        return Ops.Linear(x, Weight, Bias, activation, residual, packed, Products);
+        if (Training || Tape.Current is not null || x.DType != DType.F32) return Ops.Linear(x, Weight, Bias, activation, residual, precision: Products);
+        if (x.Device.IsCuda) return Ops.Linear(x, Weight, Bias, activation, residual, precision: Products, packedOnGpu: PackedOnGpu((Products, false)));
+        return Ops.Linear(x, Weight, Bias, activation, residual, _packed ??= Ops.PackLinear(Weight));
     }
 
     /// <inheritdoc/>
@@ -66,5 +74,16 @@ public sealed class Linear : Module
         ThrowIfForInferenceOnly();
         _packed?.Dispose();
         _packed = null;
+        // In place: captured graphs go on reading it.
+        if (_packedOnGpu?.Device == Weight.Device) Ops.PackLinearOnGpu(Weight, _packedFor.Precision, _packedFor.ForRounded, _packedOnGpu);
+    }
+
+    /// <summary>The weight packed for products of a precision, of inputs in F32 or of ones that are rounded already.</summary>
+    private Tensor? PackedOnGpu((ProductPrecision Precision, bool ForRounded) wanted)
+    {
+        if (_packedOnGpu?.Device == Weight.Device && _packedFor == wanted) return _packedOnGpu;
+        _packedOnGpu?.Discard();
+        _packedFor = wanted;
+        return _packedOnGpu = Ops.PackLinearOnGpu(Weight, wanted.Precision, wanted.ForRounded)?.Persist();
     }
 }

@@ -16,6 +16,7 @@ namespace Lavt.Nn.Parallel;
 public sealed unsafe class CollectiveQueue : IDisposable
 {
     private readonly BlockingCollection<Operation> _operations = [];
+    private readonly Func<ICommunicator, IGpuCommunicator>? _connectGpus;
     private readonly Thread? _thread;
     private ICommunicator _communicator = new SingleCommunicator();
     private IGpuCommunicator? _gpus;
@@ -28,12 +29,13 @@ public sealed unsafe class CollectiveQueue : IDisposable
 
     /// <summary>Joins a group.</summary>
     /// <param name="connect">Makes the communicator; what it throws is thrown here.</param>
-    /// <param name="connectGpus">Connects the members' GPUs, given that communicator; null if tensors lie in host memory.</param>
+    /// <param name="connectGpus">Connects the members' GPUs, given that communicator, when the first tensor on them goes round; null if tensors lie in host memory.</param>
     public CollectiveQueue(Func<ICommunicator> connect, Func<ICommunicator, IGpuCommunicator>? connectGpus = null)
     {
         ArgumentNullException.ThrowIfNull(connect);
         using var connected = new ManualResetEventSlim();
-        _thread = new Thread(() => Serve(connect, connectGpus, connected)) { IsBackground = true, Name = "lavt communication" };
+        _connectGpus = connectGpus;
+        _thread = new Thread(() => Serve(connect, connected)) { IsBackground = true, Name = "lavt communication" };
         _thread.Start();
         connected.Wait();
         _failure?.Throw();
@@ -137,24 +139,26 @@ public sealed unsafe class CollectiveQueue : IDisposable
         CudaEvent ready = new(gpu), done = ready;
         ready.Record(gpu.Stream);
         var operation = new Operation(
-            _ => done = work(_gpus ?? throw new InvalidOperationException($"the members of the group have no connection between their GPUs, and a tensor lies on {device}"), ready),
+            communicator => done = work(_gpus ??= Connect(communicator, device), ready),
             () =>
             {
                 gpu.Stream.Wait(done);
                 done.Dispose();
                 ready.Dispose();
             });
-        if (_thread is null) operation.Run(_communicator);
-        else _operations.Add(operation);
+        _operations.Add(operation);
         return operation;
     }
 
-    private void Serve(Func<ICommunicator> connect, Func<ICommunicator, IGpuCommunicator>? connectGpus, ManualResetEventSlim connected)
+    private IGpuCommunicator Connect(ICommunicator communicator, Device device) => _connectGpus is not null
+        ? _connectGpus(communicator)
+        : throw new InvalidOperationException($"a tensor lies on {device}, and the members of the group were given no connection between GPUs");
+
+    private void Serve(Func<ICommunicator> connect, ManualResetEventSlim connected)
     {
         try
         {
             _communicator = connect();
-            _gpus = connectGpus?.Invoke(_communicator);
         }
         catch (Exception error)
         {

@@ -17,6 +17,7 @@ public interface IGpuCommunicator : IDisposable
     /// <param name="ready">A mark of this member's GPU behind which its numbers are complete.</param>
     /// <returns>A mark behind which the sums are there.</returns>
     /// <exception cref="CommunicationException">Another member failed or cannot be reached.</exception>
+    /// <exception cref="NcclException">NCCL says that another member failed or cannot be reached.</exception>
     CudaEvent Sum(nint values, long count, DType type, CudaEvent ready);
 
     /// <summary>Replaces bytes by those of member <paramref name="root"/>.</summary>
@@ -26,5 +27,6 @@ public interface IGpuCommunicator : IDisposable
     /// <param name="ready">As in <see cref="Sum"/>.</param>
     /// <returns>A mark behind which the bytes are there.</returns>
     /// <exception cref="CommunicationException">Another member failed or cannot be reached.</exception>
+    /// <exception cref="NcclException">NCCL says that another member failed or cannot be reached.</exception>
     CudaEvent Broadcast(nint bytes, long count, int root, CudaEvent ready);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lavt.Kernels.Cuda.Driver;
 
 namespace Lavt.Nn.Parallel;
 
@@ -78,12 +79,27 @@ public sealed record LaunchEnvironment(Meeting Meeting, int Rank, int Size, int 
 
     /// <summary>Joins the processes of the job.</summary>
     /// <param name="lost">Called once, on another thread, when another process is gone (TCP only; mpirun ends a job by itself).</param>
+    /// <param name="gpu">The GPU of this process, which NCCL connects with the others' when a tensor on it first goes round; null for CPUs.</param>
     /// <exception cref="CommunicationException">The processes cannot reach each other.</exception>
     /// <exception cref="DllNotFoundException">MPI is needed and not installed.</exception>
-    public CollectiveQueue Join(Action<string> lost) => Meeting switch
+    public CollectiveQueue Join(Action<string> lost, CudaDevice? gpu = null)
     {
-        Meeting.Mpi => new CollectiveQueue(() => new MpiCommunicator()),
-        Meeting.Tcp => new CollectiveQueue(() => new TcpCommunicator(Address, Port, Rank, Size, lost)),
-        _ => new CollectiveQueue(),
-    };
+        Func<ICommunicator, IGpuCommunicator>? connectGpus = gpu is null ? null : processes => new NcclCommunicator(processes, gpu);
+        return Meeting switch
+        {
+            Meeting.Mpi => new CollectiveQueue(() => new MpiCommunicator(), connectGpus),
+            Meeting.Tcp => new CollectiveQueue(() => new TcpCommunicator(Address, Port, Rank, Size, lost), connectGpus),
+            _ => new CollectiveQueue(),
+        };
+    }
+
+    /// <summary>
+    /// The number of the GPU that this process takes of those that it sees: that of its place on the host, or the only one, where the
+    /// launcher shows each process its own.
+    /// </summary>
+    /// <exception cref="CommunicationException">The host has more processes than GPUs.</exception>
+    public int GpuOf(int visible) => visible == 1
+        ? 0
+        : LocalRank < visible ? LocalRank
+        : throw new CommunicationException($"process {LocalRank} of this host finds {visible} {(visible == 1 ? "GPU" : "GPUs")}; start at most one process per GPU");
 }

@@ -23,6 +23,7 @@ namespace emulator
     {
         dim3 index, size, grid;
         char* dynamicShared;
+        unsigned long dynamicBytes;
     };
 
     extern __thread Thread* thread;
@@ -49,8 +50,10 @@ namespace emulator
     // Runs when no thread of the block can go on otherwise: as late as the program allows. Takes a copy of the operand.
     void whenNothingElseRuns(void (*run)(void* operand), const void* operand, int bytes);
 
-    // Products of a warp group (128 threads), queued per thread and done when all of them wait.
-    typedef void (*GroupProduct)(float* const* sums, const void* a, const void* b);
+    // Products of a warp group (128 threads), queued per thread and done when all of them wait. Each thread brings its sums and its
+    // part of a, or the address of all of it; b is the same for all. A fence comes before the first one and behind every wait.
+    typedef void (*GroupProduct)(float* const* sums, const void* const* a, const void* b);
+    void fenceGroupProducts();
     void queueGroupProduct(float* sums, const void* a, const void* b, GroupProduct run);
     void commitGroupProducts();
     void waitForGroupProducts(int groupsLeft);

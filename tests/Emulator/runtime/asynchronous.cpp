@@ -38,8 +38,11 @@ namespace emulator
         currentBlock()->lastResort.push_back([run, kept]() mutable { run(kept.data()); });
     }
 
+    void fenceGroupProducts() { currentFiber()->isFenced = true; }
+
     void queueGroupProduct(float* sums, const void* a, const void* b, GroupProduct run)
     {
+        if (!currentFiber()->isFenced) fail("wgmma: no wgmma.fence since the threads could touch sums and fragments");
         currentFiber()->openProducts.push_back({sums, a, b, run});
     }
 
@@ -50,12 +53,29 @@ namespace emulator
         me->openProducts.clear();
     }
 
+    // Carries out a product of a warp group; each thread brought its own part of the sums.
+    static void runProduct(const Fiber* first, size_t group, size_t number)
+    {
+        float* sums[128];
+        const void* a[128];
+        for (int t = 0; t < 128; t++)
+        {
+            if (group >= first[t].productGroups.size() || number >= first[t].productGroups[group].size()) fail("wgmma: the threads of a warp group started different products");
+            sums[t] = first[t].productGroups[group][number].sums;
+            a[t] = first[t].productGroups[group][number].a;
+            if (first[t].productGroups[group][number].b != first->productGroups[group][number].b) fail("wgmma: the threads of a warp group bring different tiles");
+        }
+        const PendingProduct& product = first->productGroups[group][number];
+        product.run(sums, a, product.b);
+    }
+
     void waitForGroupProducts(int groupsLeft)
     {
         BlockState* b = currentBlock();
         Fiber* me = currentFiber();
         int group = me->index / 128;
         size_t ready = (int)me->productGroups.size() > groupsLeft ? me->productGroups.size() - groupsLeft : 0;
+        me->isFenced = false;
         unsigned generation = b->groupGeneration[group];
         if (++b->groupArrived[group] < 128)
         {
@@ -63,22 +83,10 @@ namespace emulator
         }
         else
         {
-            // The last of the 128 threads carries out what must have ended; each of them brought its own part of the sums.
-            Fiber* first = &b->fibers[group * 128];
+            // The last of the 128 threads carries out what must have ended.
+            const Fiber* first = &b->fibers[group * 128];
             for (size_t g = 0; g < ready; g++)
-            {
-                for (size_t i = 0; i < first->productGroups[g].size(); i++)
-                {
-                    float* sums[128];
-                    for (int t = 0; t < 128; t++)
-                    {
-                        if (g >= first[t].productGroups.size() || i >= first[t].productGroups[g].size()) fail("wgmma: the threads of a warp group started different products");
-                        sums[t] = first[t].productGroups[g][i].sums;
-                    }
-                    const PendingProduct& product = first->productGroups[g][i];
-                    product.run(sums, product.a, product.b);
-                }
-            }
+                for (size_t i = 0; i < first->productGroups[g].size(); i++) runProduct(first, g, i);
             b->groupArrived[group] = 0;
             b->groupGeneration[group]++;
         }

@@ -34,12 +34,13 @@ namespace emulator
         std::deque<std::vector<PendingCopy>> copyGroups;
         std::vector<PendingProduct> openProducts;
         std::deque<std::vector<PendingProduct>> productGroups;
+        bool isFenced;                     // no wait since the last fence of products
     };
 
     struct BlockState : Block
     {
         unsigned threads = 0, running = 0;
-        size_t dynamicBytes = 0, dynamicRoom = 0;
+        size_t dynamicRoom = 0;
         unsigned arrived[Barriers], generation[Barriers];
         unsigned groupArrived[MostThreads / 128], groupGeneration[MostThreads / 128];
         std::vector<Fiber> fibers;

@@ -111,7 +111,11 @@ EXPORT int nvrtcCompileProgram(Handle program, int count, const char* const* opt
     std::string folder = "/tmp/emulatedXXXXXX", defines;
     if (!mkdtemp(folder.data())) return 1;
     for (int i = 0; i < count; i++)
+    {
         if (!strncmp(options[i], "-D", 2)) defines += std::string(" '") + options[i] + "'";
+        const char architecture[] = "--gpu-architecture=sm_";
+        if (!strncmp(options[i], architecture, sizeof architecture - 1)) defines += " -DEMULATED_CAPABILITY=" + std::to_string(atoi(options[i] + sizeof architecture - 1));
+    }
     int result = compile((Program*)program, folder, defines);
     if (system(("rm -rf " + folder).c_str())) return 1;
     return result;

@@ -48,6 +48,8 @@ namespace emulator
         std::deque<Task> tasks;
         uint64_t issued = 0, done = 0;
         int device = 0;
+        // Work runs as soon as it is issued: what the stream should have waited for shows.
+        bool isEager = false;
         std::shared_ptr<Captured> captured;
     };
 

@@ -12,6 +12,7 @@ namespace
 
     int devices = 2;
     int peers = MostDevices;
+    int capability = 90;
     size_t memories[MostDevices];
     Context contexts[MostDevices];
     thread_local Context* current;
@@ -33,10 +34,12 @@ namespace emulator
     bool canReach(int device, int owner) { return device == owner || (arePeers(device, owner) && poolAccess[owner][device]); }
 
     // LAVT_EMULATED_GPUS: how many. LAVT_EMULATED_PEERS: so many, from the first on, reach each other. LAVT_EMULATED_MIB: memory of each, with commas between.
+    // LAVT_EMULATED_CAPABILITY: the compute capability, such as 80; a kernel for another GPU is refused by the compiler.
     void readSettings()
     {
         if (isInitialized) return;
         if (const char* count = getenv("LAVT_EMULATED_GPUS")) devices = std::clamp(atoi(count), 0, MostDevices);
+        if (const char* asked = getenv("LAVT_EMULATED_CAPABILITY")) capability = atoi(asked);
         if (const char* count = getenv("LAVT_EMULATED_PEERS")) peers = atoi(count);
         std::fill(memories, memories + MostDevices, size_t(8) << 30);
         const char* sizes = getenv("LAVT_EMULATED_MIB");
@@ -72,8 +75,8 @@ EXPORT int cuDeviceGetAttribute(int* value, int attribute, int)
     switch (attribute)
     {
         case 16: *value = 2; break;       // multiprocessors
-        case 75: *value = 9; break;       // compute capability
-        case 76: *value = 0; break;
+        case 75: *value = capability / 10; break;
+        case 76: *value = capability % 10; break;
         case 97: *value = 232448; break;  // dynamic shared memory that a block may ask for
         default: *value = 0; break;
     }

@@ -253,15 +253,19 @@ EXPORT int cuLaunchKernel(Handle handle, unsigned gx, unsigned gy, unsigned gz, 
     });
 }
 
+// As include/PtxHopper.cuh reads it.
 EXPORT int cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* address, const uint64_t* extents, const uint64_t* strides, const unsigned* box, const unsigned*, int, int swizzle, int, int)
 {
     static const unsigned sizes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
-    struct alignas(64) Map { uint64_t address; unsigned rank, elementBytes, swizzle, extents[5], box[5]; uint64_t strides[5]; } made{(uint64_t)address, rank, sizes[type], (unsigned)swizzle, {}, {}, {}};
-    static_assert(sizeof(Map) == 128, "as large as CUDA's");
-    if ((uint64_t)address % 16 || rank != 2 || strides[0] % 16 || box[0] > 256 || box[1] > 256) return InvalidValue;
-    if (swizzle == 3 && box[0] * made.elementBytes > 128) return InvalidValue;
+    struct Map { uint64_t address; unsigned rank, elementBytes, swizzle, extents[5], box[5]; uint64_t strides[5]; } made{(uint64_t)address, rank, sizes[type], (unsigned)swizzle, {}, {}, {}};
+    static_assert(sizeof(Map) <= 128, "as large as CUDA's");
+    if ((uint64_t)map % 64 || (uint64_t)address % 16 || rank < 2 || rank > 5) return failWith(InvalidValue, "a tensor map: the map is not on a multiple of 64, its matrix not on one of 16, or has not 2 to 5 axes");
+    if (swizzle == 3 && box[0] * made.elementBytes > 128) return failWith(InvalidValue, "a tensor map: rows of a tile of more than 128 bytes cannot be swizzled");
+    if (box[0] * made.elementBytes % 16) return failWith(InvalidValue, "a tensor map: rows of a tile are not multiples of 16 bytes");
     for (unsigned i = 0; i < rank; i++)
     {
+        if (!extents[i] || extents[i] > 0xFFFFFFFF || !box[i] || box[i] > 256) return failWith(InvalidValue, "a tensor map: an axis is empty, or longer than 256 in a tile");
+        if (i && (strides[i - 1] % 16 || strides[i - 1] >= 1ull << 40)) return failWith(InvalidValue, "a tensor map: a stride is not a multiple of 16");
         made.extents[i] = (unsigned)extents[i];
         made.box[i] = box[i];
         if (i) made.strides[i] = strides[i - 1];

@@ -207,6 +207,7 @@ namespace emulator
         fiber.copyGroups.clear();
         fiber.openProducts.clear();
         fiber.productGroups.clear();
+        fiber.isFenced = false;
         if (!fiber.stack) fiber.stack = newStack();
         // Stacks begin at different lines of the cache. The function starts as if called: the stack is 8 off a multiple of 16.
         void** sp = (void**)(fiber.stack + StackBytes - 64 * (i & 15));

@@ -19,6 +19,8 @@ namespace
 
     std::set<StreamHandle*> streams;
 
+    bool areEager;
+
     std::shared_ptr<Stream> defaultStream = std::make_shared<Stream>();
 
     bool isOfThisThread(const std::shared_ptr<Captured>& captured) { return captured && captured->thread == std::this_thread::get_id(); }
@@ -66,6 +68,7 @@ namespace emulator
         }
         stream->tasks.push_back(std::move(task));
         stream->issued++;
+        if (stream->isEager) return advance(*stream, stream->issued);
         return stream->tasks.size() > MostTasks ? advance(*stream, stream->issued - MostTasks / 2) : Success;
     }
 
@@ -101,6 +104,7 @@ EXPORT int cuStreamCreate(Handle* stream, unsigned)
     if (!currentContext()) return InvalidContext;
     StreamHandle* handle = new StreamHandle();
     handle->stream->device = currentContext()->device;
+    handle->stream->isEager = areEager;
     streams.insert(handle);
     *stream = handle;
     return Success;
@@ -237,3 +241,6 @@ EXPORT int cuGraphDestroy(Handle graph)
     delete (Graph*)graph;
     return Success;
 }
+
+// Whether streams that are made from now on run their work at once.
+EXPORT void emulatorSetEager(int eager) { areEager = eager; }

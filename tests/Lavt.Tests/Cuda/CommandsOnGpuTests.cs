@@ -15,13 +15,17 @@ public class CommandsOnGpuTests
     {
         Executable run = Doctor(Emulator(), Emulator());
         Assert.Contains("CPU emulator, compute capability 9.0", run.Output, StringComparison.Ordinal);
+        Assert.Matches(@"NVRTC +\d+\.\d+, .*libcuda_emulator\.so", run.Output);
+        Assert.Contains(Environment.GetEnvironmentVariable("LAVT_KERNEL_CACHE")!, run.Output, StringComparison.Ordinal);
         Assert.Contains("a kernel was compiled and computes right", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Doctor_says_where_a_missing_library_was_looked_for()
     {
-        Assert.Contains("no NVIDIA driver: libcuda.so.1 was not found", Doctor(Nothing, Nothing).Output, StringComparison.Ordinal);
+        Executable nothing = Doctor(Nothing, Nothing);
+        Assert.Contains("no NVIDIA driver: libcuda.so.1 was not found", nothing.Output, StringComparison.Ordinal);
+        Assert.Contains("no NVRTC: libnvrtc was not found", nothing.Output, StringComparison.Ordinal);
         Executable run = Doctor(Emulator(), Nothing);
         Assert.Contains("no NVRTC: libnvrtc was not found", run.Output, StringComparison.Ordinal);
         Assert.Contains(Nothing, run.Output, StringComparison.Ordinal);

@@ -13,7 +13,7 @@ public sealed record Fault(string File, string What, string From, string To, str
 public static class PlantedFaults
 {
     /// <summary>All of them; those of a kernel together.</summary>
-    public static IReadOnlyList<Fault> All { get; } = [.. Common(), .. Simple(), .. Norms(), .. Sums(), .. Products(), .. PlantedLayerFaults.All];
+    public static IReadOnlyList<Fault> All { get; } = [.. Common(), .. Simple(), .. Norms(), .. Sums(), .. Products(), .. PlantedHopperFaults.All, .. PlantedLayerFaults.All];
 
     private static IEnumerable<Fault> Common() =>
     [
@@ -84,6 +84,8 @@ public static class PlantedFaults
             new("GemmTile.cuh", "the second half of the depth is left out (tf32)", "left[i], right[0], right[4]", "left[i], right[0], 0u", Gemm),
             new("GemmTile.cuh", "warps share columns", "column = (threadIdx.x >> 6) * 32;", "column = (threadIdx.x >> 5 & 1) * 32;", Gemm),
             new("HalfType.cuh", "float16 computed as bfloat16", "multiplyAddF16(sums", "multiplyAddBf16(sums", Gemm),
+            new("HalfType.cuh", "neighbours exchanged", "= packBf16(first, second)", "= packBf16(second, first)", nameof(RoundedOnGpuTests)),
+            new("Gemm.cuh", "a residual that is read in the type of the result", "sum += p.residual[i * p.residualRow + j]", "sum += toFloat(((RESULT*)p.residual)[i * p.residualRow + j])", nameof(RoundedOnGpuTests)),
             new("HalfType.cuh", "halves of a register exchanged", "packF16(low, high)", "packF16(high, low)", nameof(LayersOnGpuTests), "WindowAttention Float16"),
         ];
     }

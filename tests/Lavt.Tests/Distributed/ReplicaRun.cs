@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Lavt.Autograd;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Losses;
 using Lavt.Models;
 using Lavt.Nn;
@@ -19,6 +20,9 @@ internal sealed record ReplicaRun
 
     public int Devices { get; init; } = 1;
 
+    /// <summary>The number of each device's GPU; none for CPUs.</summary>
+    public int[] Gpus { get; init; } = [];
+
     /// <summary>Samples of a part on one device.</summary>
     public int Samples { get; init; } = 4;
 
@@ -37,12 +41,17 @@ internal sealed record ReplicaRun
 
     public string Flags { get; init; } = "";
 
+    /// <summary>AdamW's; a large one makes steps proportional to gradients, so that their rounding stays as small as it is.</summary>
+    public double Epsilon { get; init; } = 1e-8;
+
+    public double LearningRate { get; init; } = 1e-3;
+
     /// <summary>Losses of the steps, and all numbers of device 0's model and optimizer afterwards; the other devices' must be the same bits.</summary>
     public (double[] Losses, Dictionary<string, double[]> State) Run()
     {
         var found = new (double[] Losses, Dictionary<string, double[]> State)[Devices];
         if (Devices == 1) found[0] = RunOne(new CollectiveQueue());
-        else DeviceThreads.Run(Devices, Devices, devices => found[devices.Rank] = RunOne(devices));
+        else DeviceThreads.Run(Devices, Devices, devices => found[devices.Rank] = RunOne(devices), Gpus.Length == 0 ? null : [.. Gpus.Select(CudaDevice.Open)]);
         foreach ((double[] losses, Dictionary<string, double[]> state) in found.Skip(1))
         {
             Xunit.Assert.Equal(found[0].Losses, losses);
@@ -63,7 +72,9 @@ internal sealed record ReplicaRun
         // Devices begin with weights of their own, and get those of device 0.
         var model = new LavtModel(options.Model, new RandomSource(3 + (ulong)devices.Rank));
         Module.BuildsInDouble = false;
-        var optimizer = new AdamW(ParameterGroups.Of(model, TrainedLanguage.EmbeddingsEncoderAll, 0.01), 1e-3);
+        Device device = Gpus.Length == 0 ? Device.Cpu : new Device(DeviceKind.Cuda, Gpus[devices.Rank]);
+        model.MoveTo(device);
+        var optimizer = new AdamW(ParameterGroups.Of(model, TrainedLanguage.EmbeddingsEncoderAll, 0.01), LearningRate, eps: Epsilon);
         ParameterGroups.Freeze(model, optimizer);
         DataParallel.ShareState(devices, model);
         var parallel = new DataParallel(devices, optimizer, ShardOptimizer, BucketBytes);
@@ -73,28 +84,30 @@ internal sealed record ReplicaRun
         for (int step = 0; step < Steps; step++)
         {
             int first = step * Devices * Samples * Parts;
-            losses[step] = parallel.AddGradients(Parts, Samples, part => LossOf(model, options, first + (part * Devices + devices.Rank) * Samples)).Read();
+            losses[step] = parallel.AddGradients(Parts, Samples, part => LossOf(model, options, device, first + (part * Devices + devices.Rank) * Samples)).Read();
             parallel.Step();
         }
         Dictionary<string, double[]> state = [];
         parallel.Save(() => AddMoments(optimizer, state));
-        foreach (StateEntry entry in model.State()) state[entry.Name] = entry.Value.To(DType.F64).ToArray<double>();
+        foreach (StateEntry entry in model.State()) state[entry.Name] = Numbers(entry.Value);
         BatchShare.Current = null;
         return (losses, state);
     }
+
+    private static double[] Numbers(Tensor tensor) => Ops.To(tensor.Detach(), Device.Cpu).To(DType.F64).ToArray<double>();
 
     private static void AddMoments(AdamW optimizer, Dictionary<string, double[]> state)
     {
         foreach ((string name, Tensor parameter) in optimizer.Parameters)
             if (optimizer.MomentsOf(parameter) is { } moments)
             {
-                state["first " + name] = moments.First.To(DType.F64).ToArray<double>();
-                state["second " + name] = moments.Second.To(DType.F64).ToArray<double>();
+                state["first " + name] = Numbers(moments.First);
+                state["second " + name] = Numbers(moments.Second);
                 state["steps " + name] = [moments.Step];
             }
     }
 
-    private WeightedLoss LossOf(LavtModel model, LavtOptions options, int first)
+    private WeightedLoss LossOf(LavtModel model, LavtOptions options, Device device, int first)
     {
         Tensor picture = Tensor.Empty([Samples, 3, ImageSize, ImageSize]), mask = Tensor.Zeros([Samples, Words]);
         Tensor ids = Tensor.Zeros([Samples, Words], DType.I64), target = Tensor.Zeros([Samples, ImageSize, ImageSize], DType.U8);
@@ -108,10 +121,10 @@ internal sealed record ReplicaRun
             // Objects of very different sizes: the devices' shares of the class weights differ.
             target.Span<byte>().Slice(i * ImageSize * ImageSize, 40 + (first + i) * 37 % 900).Fill(1);
         }
-        mask = mask.To(Type);
-        Tensor language = model.TextEncoder.Forward(ids, mask);
+        (mask, target) = (Ops.To(mask.To(Type), device), Ops.To(target, device));
+        Tensor language = model.TextEncoder.Forward(Ops.To(ids, device), mask);
         return new WeightedLoss(
-            SegmentationLoss.Compute(options.Training, model.Forward(picture.To(Type), language, mask), target),
+            SegmentationLoss.Compute(options.Training, model.Forward(Ops.To(picture.To(Type), device), language, mask), target),
             SegmentationLoss.Weight(options.Training, target));
     }
 }

@@ -41,7 +41,7 @@ public class GoldenTests
     {
         Assert.SkipWhen(Bf16Gemm.Missing is not null, $"products of bfloat16 are not available: {Bf16Gemm.Missing}");
         GoldenReport report = new();
-        GoldenRunner.Run(Path.Combine(Folder, "full", model + ".safetensors"), report, products: Lavt.Tensors.DType.BF16);
+        GoldenRunner.Run(Path.Combine(Folder, "full", model + ".safetensors"), report, precision: Lavt.Options.Precision.BFloat16);
         Assert.NotEmpty(report.Results);
         Assert.True(!report.Failures.Any(), string.Join("\n", report.Failures.Select(f => $"{f.File} {f.Item}: {f.Detail}")));
     }

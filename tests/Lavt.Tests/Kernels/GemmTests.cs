@@ -40,6 +40,9 @@ public sealed unsafe class GemmTests
         { 120, 16, 300 },
         { 241, 70, 40 },
         { 1009, 33, 17 },
+        { 131, 2, 517 },
+        { 64, 1, 40 },
+        { 67, 2, 5000 },
         { 7, 5, 5000 },
         { 0, 4, 4 },
         { 4, 0, 4 },
@@ -60,6 +63,7 @@ public sealed unsafe class GemmTests
 
     [Theory]
     [InlineData(37, 75, 90)]
+    [InlineData(67, 2, 70)]
     [InlineData(4, 64, 700)]
     [InlineData(3, 5, 5000)]
     [InlineData(5, 6, 0)]
@@ -92,7 +96,7 @@ public sealed unsafe class GemmTests
     [Fact]
     public void Packed_operand_gives_the_same_bits()
     {
-        foreach ((int m, int n, int k) in new[] { (100, 96, 200), (17, 45, 1300), (1, 33, 64) })
+        foreach ((int m, int n, int k) in new[] { (100, 96, 200), (17, 45, 1300), (1, 33, 64), (130, 2, 75) })
         {
             using Case product = new(m, n, k, Layout.TransposedB, 5);
             Epilogue epilogue = product.Epilogue(Activation.Gelu, bias: true, residual: true, accumulate: false, preActivation: false);
@@ -102,6 +106,37 @@ public sealed unsafe class GemmTests
             Gemm.Run(m, n, k, product.A, packed, product.C, product.CStride, epilogue);
             Assert.Equal(direct, product.Result());
         }
+    }
+
+    [Theory]
+    [InlineData(13, 1, 1)]
+    [InlineData(17, 33, 511)]
+    [InlineData(20, 200, 1537)]
+    [InlineData(23, 1100, 7)]
+    [InlineData(24, 64, 1024)]
+    public void A_sentence_of_words_times_packed_weights_equals_double_loops(int m, int n, int k)
+    {
+        for (int options = 0; options < 16; options++)
+        {
+            using Case product = new(m, n, k, Layout.TransposedB, 17);
+            Activation activation = options % 2 == 0 ? Activation.None : Activation.Gelu;
+            Epilogue epilogue = product.Epilogue(activation, (options & 2) != 0, (options & 4) != 0, (options & 8) != 0, preActivation: false);
+            using PackedMatrix packed = PackedMatrix.Pack(product.B, k, n);
+            Gemm.Run(m, n, k, product.A, packed, product.C, product.CStride, epilogue);
+            product.AssertEqual(epilogue);
+        }
+    }
+
+    [Fact]
+    public void Words_give_the_same_bits_alone_and_with_others()
+    {
+        const int One = 20, Both = 40, N = 96, K = 1300;
+        using Case product = new(Both, N, K, Layout.TransposedB, 19);
+        using PackedMatrix packed = PackedMatrix.Pack(product.B, K, N);
+        Gemm.Run(Both, N, K, product.A, packed, product.C, product.CStride, default);
+        float[] together = product.Result();
+        Gemm.Run(One, N, K, product.A, packed, product.C, product.CStride, default);
+        Assert.Equal(together, product.Result());
     }
 
     [Fact]
@@ -118,6 +153,7 @@ public sealed unsafe class GemmTests
 
     [Theory]
     [InlineData(300, 200, 700, Layout.TransposedB)]
+    [InlineData(300, 1, 700, Layout.TransposedB)]
     [InlineData(130, 70, 9000, Layout.TransposedA)]
     [InlineData(2, 40, 9000, Layout.TransposedA)]
     public void Bits_do_not_depend_on_the_number_of_workers(int m, int n, int k, Layout layout)

@@ -133,7 +133,7 @@ public sealed unsafe class WinogradTests
     }
 
     /// <summary>[batch, frames, height, width, cout] in double precision; kernels of 3x3 taps per frame.</summary>
-    private static double[] Convolve(float* x, int batch, Volume map, int cin, float* weight, Volume kernel, int cout)
+    internal static double[] Convolve(float* x, int batch, Volume map, int cin, float* weight, Volume kernel, int cout)
     {
         double[] taps = new double[kernel.Count * cin * cout];
         for (int o = 0; o < cout; o++)
@@ -164,7 +164,7 @@ public sealed unsafe class WinogradTests
     }
 
     /// <summary>‖y − exact‖ / ‖exact‖.</summary>
-    private static double RelativeError(float* y, double[] exact)
+    internal static double RelativeError(float* y, double[] exact)
     {
         double error = 0, norm = 0;
         for (int i = 0; i < exact.Length; i++)

@@ -39,6 +39,27 @@ public class LoaderTests
     }
 
     [Theory]
+    [InlineData(0, 1)]
+    [InlineData(0, 2)]
+    [InlineData(2, 2)]
+    [InlineData(3, 4)]
+    public void Batches_that_are_held_stay_as_they_are(int threads, int held)
+    {
+        ReferDataset dataset = Golden("train");
+        SampleChoice[] plan = [.. Enumerable.Range(0, 6).SelectMany(epoch => dataset.TrainingPlan(3, epoch))];
+        BatchLoader loader = new(dataset, 4, threads, lookAhead: 2, held);
+        Queue<(Batch Batch, string Hash)> inUse = [];
+        foreach (Batch batch in loader.Read(plan, dropLast: false))
+        {
+            if (inUse.Count == held) inUse.Dequeue();
+            inUse.Enqueue((batch, Hash(batch)));
+            Thread.Sleep(20);
+            Assert.All(inUse, one => Assert.Equal(one.Hash, Hash(one.Batch)));
+        }
+        Assert.Equal(held, inUse.Select(one => one.Batch).Distinct().Count());
+    }
+
+    [Theory]
     [InlineData(0)]
     [InlineData(2)]
     public void Evaluation_reads_every_sentence_in_order(int threads)

@@ -70,9 +70,8 @@ internal sealed unsafe class Compilation
     private string MakeKey()
     {
         string compiler = CudaLibraries.CompilerFile;
-        Check(NvrtcApi.Version(out int major, out int minor), "nvrtcVersion");
         ContentHash hash = new();
-        hash.Add(string.Create(CultureInfo.InvariantCulture, $"{major}.{minor}"));
+        hash.Add(CudaLibraries.CompilerVersion);
         // The version lacks the last number, in which toolkits differ.
         hash.Add(compiler);
         if (File.Exists(compiler)) hash.Add(string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(compiler).Length}"));

@@ -1,10 +1,12 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Lavt.Kernels.Cuda.Driver;
 
 /// <summary>
-/// Finds and opens the two libraries that CUDA needs at run time: the driver (libcuda, which comes with the GPU's driver)
-/// and NVRTC (libnvrtc, which comes with the CUDA toolkit or a Python package). Nothing is opened before it is needed.
+/// Finds and opens the libraries that CUDA needs at run time: the driver (libcuda, which comes with the GPU's driver), NVRTC
+/// (libnvrtc, which comes with the CUDA toolkit or a Python package) and, where GPUs of several processes work together, NCCL
+/// (libnccl). Nothing is opened before it is needed.
 /// </summary>
 public static class CudaLibraries
 {
@@ -13,6 +15,9 @@ public static class CudaLibraries
 
     /// <summary>The name under which NVRTC is imported.</summary>
     internal const string Compiler = "nvrtc";
+
+    /// <summary>The name under which NCCL is imported.</summary>
+    internal const string Collectives = "nccl";
 
     private static readonly Lock s_gate = new();
     private static readonly Dictionary<string, (nint Handle, string File)> s_opened = [];
@@ -26,13 +31,33 @@ public static class CudaLibraries
     /// <exception cref="DllNotFoundException">There is none; the message says where it was looked for.</exception>
     public static string CompilerFile => Open(Compiler).File;
 
-    /// <summary>Makes imports of <see cref="Driver"/> and <see cref="Compiler"/> find the libraries; called before the first of them.</summary>
+    /// <summary>The version of NVRTC, such as 13.0.</summary>
+    /// <exception cref="DllNotFoundException">There is none; the message says where it was looked for.</exception>
+    public static string CompilerVersion
+    {
+        get
+        {
+            _ = CompilerFile;
+            int result = NvrtcApi.Version(out int major, out int minor);
+            if (result != 0) throw new CudaException($"nvrtcVersion of {CompilerFile}: error {result}");
+            return string.Create(CultureInfo.InvariantCulture, $"{major}.{minor}");
+        }
+    }
+
+    /// <summary>The folder in which compiled kernels are kept.</summary>
+    public static string KernelFolder => CubinCache.Folder;
+
+    /// <summary>The file of NCCL, opened if it is not yet.</summary>
+    /// <exception cref="DllNotFoundException">There is none; the message says where it was looked for.</exception>
+    public static string CollectivesFile => Open(Collectives).File;
+
+    /// <summary>Makes imports of <see cref="Driver"/>, <see cref="Compiler"/> and <see cref="Collectives"/> find the libraries; called before the first of them.</summary>
     internal static void Register()
     {
         lock (s_gate)
         {
             if (s_isRegistered) return;
-            NativeLibrary.SetDllImportResolver(typeof(CudaLibraries).Assembly, (name, _, _) => name is Driver or Compiler ? Open(name).Handle : 0);
+            NativeLibrary.SetDllImportResolver(typeof(CudaLibraries).Assembly, (name, _, _) => name is Driver or Compiler or Collectives ? Open(name).Handle : 0);
             s_isRegistered = true;
         }
     }
@@ -46,7 +71,7 @@ public static class CudaLibraries
         {
             if (s_opened.TryGetValue(name, out (nint, string) known)) return known;
             List<string> tried = [];
-            foreach (string file in name == Driver ? LibrarySearch.DriverFiles() : LibrarySearch.CompilerFiles())
+            foreach (string file in FilesOf(name))
             {
                 if (tried.Contains(file)) continue;
                 tried.Add(file);
@@ -58,9 +83,19 @@ public static class CudaLibraries
         }
     }
 
-    private static string Missing(string name) => name == Driver
-        ? "no NVIDIA driver: libcuda.so.1 was not found. It comes with the GPU's driver, not with the CUDA toolkit; LAVT_CUDA_LIB may name the file. Looked for: "
-        : "no NVRTC: libnvrtc was not found. Install the CUDA toolkit or the Python package nvidia-cuda-nvrtc, or set CUDA_HOME; LAVT_NVRTC_LIB may name the file. Looked for: ";
+    private static IEnumerable<string> FilesOf(string name) => name switch
+    {
+        Driver => LibrarySearch.DriverFiles(),
+        Compiler => LibrarySearch.CompilerFiles(),
+        _ => LibrarySearch.CollectivesFiles(),
+    };
+
+    private static string Missing(string name) => name switch
+    {
+        Driver => "no NVIDIA driver: libcuda.so.1 was not found. It comes with the GPU's driver, not with the CUDA toolkit; LAVT_CUDA_LIB may name the file. Looked for: ",
+        Compiler => "no NVRTC: libnvrtc was not found. Install the CUDA toolkit or the Python package nvidia-cuda-nvrtc, or set CUDA_HOME; LAVT_NVRTC_LIB may name the file. Looked for: ",
+        _ => "no NCCL: libnccl.so.2 was not found, and GPUs of several processes need it. Install libnccl2 or the Python package nvidia-nccl on every host, or use the GPUs of one host in one process (--gpus); LAVT_NCCL_LIB may name the file. Looked for: ",
+    };
 
     /// <summary>
     /// NVRTC opens libnvrtc-builtins by its bare name while it compiles, and some of its Python packages cannot find the one

@@ -28,6 +28,13 @@ internal static class LibrarySearch
         ];
     }
 
+    /// <summary>Where NCCL may be: where the variable says, on the loader's path, beside Python packages.</summary>
+    public static IEnumerable<string> CollectivesFiles()
+    {
+        if (Variable("LAVT_NCCL_LIB") is { } file) return [file];
+        return ["libnccl.so.2", "libnccl.so", .. SitePackages().Select(site => $"{site}/nvidia/nccl/lib/libnccl.so.2")];
+    }
+
     private static IEnumerable<string> ToolkitFolders()
     {
         foreach (string variable in (string[])["CUDA_HOME", "CUDA_PATH"])

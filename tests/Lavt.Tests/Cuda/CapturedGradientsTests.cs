@@ -1,0 +1,157 @@
+using Lavt.Autograd;
+using Lavt.Kernels.Cuda.Driver;
+using Lavt.Losses;
+using Lavt.Models;
+using Lavt.Options;
+using Lavt.Tensors;
+using Xunit;
+
+namespace Lavt.Tests.Cuda;
+
+/// <summary>Forward and backward passes as CUDA graphs: the bits of the passes as they are, random numbers and counters included.</summary>
+public sealed class CapturedGradientsTests : IDisposable
+{
+    private const string Flags = "--model lavt_one --embed_dim 8 --depths 1-2-1-1 --heads 1-1-2-2 --window 3 --drop_path 0.3 --fusion_drop 0.2 "
+        + "--bert_vocabulary 30 --bert_hidden 16 --bert_layers 1 --bert_heads 2 --bert_intermediate 32 --bert_positions 22";
+
+    private static readonly TrainingOptions s_training = new();
+
+    private readonly RandomSource _before = Generator.Current;
+
+    public void Dispose() => Generator.Current = _before;
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" --use_checkpoint")]
+    public void Gradients_have_the_bits_of_passes_as_they_are(string more)
+    {
+        LavtModel plain = Model(Flags + more), captured = Model(Flags + more);
+        using CapturedGradients graph = new(captured.Device, captured.State().Select(entry => entry.Value));
+        RandomSource plainRandom = new(5, 1000), random = new(5, 1000);
+        for (int pass = 0; pass < 4; pass++)
+        {
+            using MemoryScope scope = MemoryScope.Begin();
+            Tensor[] batch = Batch((ulong)pass);
+            Generator.Current = plainRandom;
+            float expected;
+            using (Tape tape = Tape.Begin())
+            {
+                Tensor value = Loss(plain, [.. batch.Select(tensor => Ops.To(tensor, plain.Device))]);
+                tape.Backward(value);
+                expected = value.Item<float>();
+            }
+            Generator.Current = random;
+            Tensor loss = graph.Run(there => Loss(captured, there), batch);
+            Assert.Equal(expected, loss.Item<float>());
+            Assert.Equal(plainRandom.Next, random.Next);
+            AssertSameState(plain, captured);
+            plain.ClearGradients();
+            // Whoever trains forgets the gradients of a step.
+            if (pass != 2) captured.ClearGradients();
+        }
+    }
+
+    [Fact]
+    public void A_repeated_pass_is_one_graph_and_waits_for_nothing()
+    {
+        LavtModel model = Model(Flags);
+        using CapturedGradients graph = new(model.Device, model.State().Select(entry => entry.Value));
+        Generator.Current = new RandomSource(5);
+        using MemoryScope scope = MemoryScope.Begin();
+        Tensor[] batch = Batch(1);
+        List<float> losses = [];
+        DriverCalls start = default;
+        for (int pass = 0; pass < 4; pass++)
+        {
+            start = DriverCalls.OfThisThread;
+            Tensor loss = graph.Run(there => Loss(model, there), batch);
+            DriverCalls calls = DriverCalls.OfThisThread - start;
+            if (pass < 2) Assert.True(calls.Launches > 500);
+            else Assert.Equal(new DriverCalls(Launches: 0, Graphs: 1, Allocations: 0, Waits: 0), calls);
+            losses.Add(loss.Item<float>());
+        }
+        // The same batch, but other numbers are dropped.
+        Assert.Equal(losses.Count, losses.Distinct().Count());
+    }
+
+    [Fact]
+    public void The_backward_pass_begins_with_a_gradient_that_lies_on_the_GPU()
+    {
+        LavtModel plain = Model(Flags), scaled = Model(Flags);
+        using MemoryScope scope = MemoryScope.Begin();
+        Tensor scale = Gpu.From([1f], []);
+        using CapturedGradients one = new(plain.Device, plain.State().Select(entry => entry.Value)), many = new(scaled.Device, scaled.State().Select(entry => entry.Value), () => Ops.Add(scale, scale));
+        Generator.Current = new RandomSource(5);
+        for (int pass = 0; pass < 4; pass++)
+        {
+            // Powers of two change no digit.
+            scale.CopyFrom(Tensor.From([(float)(4 << pass)], []));
+            ulong next = Generator.Current.Next;
+            one.Run(there => Loss(plain, there), Batch(1));
+            Generator.Current.Next = next;
+            many.Run(there => Loss(scaled, there), Batch(1));
+            Tensor gradient = plain.Parameters().First().Value.Gradient()!, other = scaled.Parameters().First().Value.Gradient()!;
+            Assert.Equal(gradient.ToArray<float>().Select(value => value * (8 << pass)), other.ToArray<float>());
+        }
+    }
+
+    [Fact]
+    public void Other_random_numbers_need_another_graph()
+    {
+        LavtModel model = Model(Flags);
+        using CapturedGradients graph = new(model.Device, model.State().Select(entry => entry.Value));
+        using MemoryScope scope = MemoryScope.Begin();
+        Generator.Current = new RandomSource(5);
+        graph.Run(there => Loss(model, there), Batch(1));
+        Generator.Current = new RandomSource(6);
+        Assert.Contains("seed 6", Assert.Throws<InvalidOperationException>(() => graph.Run(there => Loss(model, there), Batch(1))).Message, StringComparison.Ordinal);
+    }
+
+    private static Tensor Loss(LavtModel model, Tensor[] batch)
+    {
+        Tensor logits = model.Forward(batch[0], model.TextEncoder.Forward(batch[1], batch[2]), batch[2]);
+        return SegmentationLoss.Compute(s_training, logits, batch[3]);
+    }
+
+    private static void AssertSameState(LavtModel expected, LavtModel actual)
+    {
+        int gradients = 0;
+        foreach ((string name, Tensor one, Tensor other) in expected.State().Zip(actual.State(), (a, b) => (a.Name, a.Value, b.Value)))
+        {
+            Assert.Equal(one.Gradient() is null, other.Gradient() is null);
+            if (one.Gradient() is { } gradient)
+            {
+                Assert.True(gradient.ToArray<float>().SequenceEqual(other.Gradient()!.ToArray<float>()), $"gradient of {name}");
+                gradients++;
+            }
+            else if (one.DType == DType.I64)
+            {
+                Assert.Equal(one.ToArray<long>(), other.ToArray<long>());
+            }
+            else
+            {
+                Assert.True(one.ToArray<float>().SequenceEqual(other.ToArray<float>()), name);
+            }
+        }
+        Assert.InRange(gradients, 100, int.MaxValue);
+    }
+
+    private static LavtModel Model(string flags)
+    {
+        LavtModel model = new(ModelOptions.Parse(flags), new RandomSource(7));
+        model.SetMode(training: true);
+        model.MoveTo(Gpu.Device.Device);
+        return model;
+    }
+
+    private static Tensor[] Batch(ulong seed)
+    {
+        RandomSource random = new(seed);
+        Tensor frames = Tensor.Empty([2, 3, 24, 28]), ids = Tensor.Zeros([2, 5], DType.I64), mask = Tensor.Zeros([2, 5]), target = Tensor.Zeros([2, 24, 28], DType.U8);
+        random.FillUniform(frames.Span<float>(), -1, 1);
+        for (int i = 0; i < 10; i++) ids.Span<long>()[i] = 1 + (long)(((ulong)i * 7 + seed * 5) % 29);
+        mask.Span<float>()[..8].Fill(1);
+        target.Span<byte>().Slice(100, 300).Fill(1);
+        return [frames, ids, mask, target];
+    }
+}
