@@ -4,6 +4,7 @@ using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Losses;
 using Lavt.Models;
+using Lavt.Nn;
 using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Tensors;
@@ -18,14 +19,14 @@ namespace Lavt.Training;
 internal sealed record LaunchedStep(StepRecord Record, StepLoss Loss, int InEpoch, long Started);
 
 /// <summary>Makes the steps of a run: takes the batches of a step to the device, computes gradients, changes the weights.</summary>
-internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel) : IDisposable
+internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel, LossScaler? scaler) : IDisposable
 {
     /// <summary>Brings batches to a GPU; null on the CPU.</summary>
     private readonly HostUpload? _upload = model.Device.IsCuda ? new HostUpload(model.Device) : null;
 
     /// <summary>Forward and backward pass as a graph, where one GPU computes a step in one part.</summary>
     private readonly CapturedGradients? _graph = model.Device.IsCuda && devices.Size == 1 && training.Accumulate == 1
-        ? new CapturedGradients(model.Device, model.State().Concat(model.TextEncoder.State()).Select(entry => entry.Value), parallel.SeedGradient)
+        ? new CapturedGradients(model.Device, model.State().Concat(model.TextEncoder.State()).Select(entry => entry.Value), scaler is null ? null : () => scaler.Seed(1))
         : null;
 
     /// <summary>Makes a step; what it reads of a GPU it does not wait for.</summary>

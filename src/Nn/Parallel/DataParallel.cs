@@ -99,9 +99,6 @@ public sealed class DataParallel
         return new StepLoss(() => Total(losses.Sum(part => part.Share * part.Loss.Read())) * scale);
     }
 
-    /// <summary>The gradient with which a pass over a whole batch begins, for <see cref="TakeGradients"/>: the scale of the loss, on the GPU; null for 1.</summary>
-    public Func<Tensor>? SeedGradient => _scaler is { } scaler ? () => scaler.Seed(1) : null;
-
     /// <summary>Takes the gradients of a step that one device has computed in one part; the parameters have them already.</summary>
     /// <param name="loss">The mean loss, a scalar.</param>
     public StepLoss TakeGradients(Tensor loss)
