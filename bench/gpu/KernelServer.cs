@@ -40,7 +40,8 @@ internal sealed class KernelServer(CudaDevice device, TextReader requests, TextW
             "fp32" => ProductPrecision.Float32,
             "tf32" => ProductPrecision.Tf32,
             "bf16" => ProductPrecision.BFloat16,
-            _ => throw new FormatException($"no precision is called '{words[1]}'; there are fp32, tf32, bf16"),
+            "fp16" => ProductPrecision.Float16,
+            _ => throw new FormatException($"no precision is called '{words[1]}'; there are fp32, tf32, bf16, fp16"),
         };
         int[] sizes = [.. words[2].Split('x').Select(size => int.Parse(size, CultureInfo.InvariantCulture))];
         using MemoryScope scope = MemoryScope.Begin();

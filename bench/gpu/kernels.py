@@ -15,6 +15,7 @@ MEMORY = (("layer-norm", "115200x128"), ("layer-norm", "7200x512"), ("instance-n
           ("word-attention", "8x14400x20x128"), ("resize", "8x60x512"))
 CASES = ([("copy", "fp32", "1024")]
          + [("linear", precision, sizes) for sizes in LINEAR for precision in PRECISIONS]
+         + [("linear", "fp16", LINEAR[-1])]
          + [("window-attention", precision, sizes) for sizes in ATTENTION for precision in ("fp32", "bf16")]
          + [("convolution", precision, sizes) for sizes in CONVOLUTION for precision in PRECISIONS]
          + [(name, "fp32", sizes) for name, sizes in MEMORY]

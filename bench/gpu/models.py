@@ -11,7 +11,7 @@ SECONDS, ROUNDS = 1.0, 3
 CASES = [(work + suffix, model, batch) for suffix in ("-bf16", "-tf32", "")
          for work, model, batch in (("forward", ONE, 1), ("train", ONE, 8), ("forward", ONE, 32), ("forward", VIDEO, 1), ("train", VIDEO, 1))]
 SMOKE = [("forward", "lavt tiny 7 64", 1)]
-WARM_UP = 420  # seconds that compiling ahead may take
+AHEAD = 5  # cases that are compiled ahead, beside tests that need memory too
 
 
 def commands(run):
@@ -23,8 +23,7 @@ def commands(run):
 def warm_up(run):
     """Compiles PyTorch's models beside the steps that time nothing: the results come into its cache. A process for each case."""
     compiled = commands(run)[-1][1]
-    text = "\n".join
-    return [run.programs.background(compiled, text([f"{work} {model} {batch} 0", "quit", ""])) for work, model, batch in CASES[:8]]
+    return [run.programs.background(compiled, f"{work} {model} {batch} 0\nquit\n") for work, model, batch in CASES[:AHEAD]]
 
 
 def measure(run):

@@ -2,7 +2,7 @@
 
     kernels_torch.py --device cuda|cpu
 
-Inputs of a bf16 operation lie in bf16. A line is OPERATION PRECISION SIZES SECONDS; bench/README.md says what the sizes are.
+Inputs of a bf16 or fp16 operation lie in that type. A line is OPERATION PRECISION SIZES SECONDS; bench/README.md says what the sizes are.
 """
 import argparse
 import json
@@ -16,6 +16,7 @@ import lavt_torch as lavt
 
 SECONDS_PER_SAMPLE, MOST_PER_SAMPLE = 2e-3, 200
 HEAD = 32
+TYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def window_attention(window, shift, heads, side, device):
@@ -76,10 +77,9 @@ def size_of(x):
 
 def make(name, precision, sizes, device):
     """What is to be timed, and the bytes of its tensors."""
-    if precision not in ("fp32", "tf32", "bf16"):
+    if precision not in TYPES:
         raise ValueError(f"no precision is called '{precision}'")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     s = [int(n) for n in sizes.split("x")]
     if name == "copy":
         x = torch.zeros(s[0] << 18, device=device)
@@ -87,7 +87,7 @@ def make(name, precision, sizes, device):
         return lambda: y.copy_(x), 2 * size_of(x)
     kind = name.removesuffix("-training")
     compute, shapes = operation(kind, s, device)
-    inputs = [torch.rand(shape, device=device).mul_(2).sub_(1).to(dtype) for shape in shapes]
+    inputs = [torch.rand(shape, device=device).mul_(2).sub_(1).to(TYPES[precision]) for shape in shapes]
     if kind in ("convolution", "resize"):
         layout = torch.channels_last if inputs[0].ndim == 4 else torch.channels_last_3d
         inputs = [x.to(memory_format=layout) for x in inputs]

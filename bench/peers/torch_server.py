@@ -2,7 +2,7 @@
 
     torch_server.py --threads N [--device cuda] [--compile]
 
-On a GPU the work may also be forward-tf32, train-tf32 and train-bf16 (autocast), inputs and results lie in its memory, a step ends when
+On a GPU the work may also be forward-fp16, forward-tf32, train-tf32 and train-bf16 (autocast), inputs and results lie in its memory, a step ends when
 the GPU has done it, and the peak is that of the tensors there since the case began.
 """
 import argparse
@@ -20,7 +20,7 @@ from losses_torch import cross_entropy
 
 WORDS, VIDEO_WORDS = 20, 22
 WORKS = {"cpu": ("forward", "forward-bf16", "train"),
-         "cuda": ("forward", "forward-tf32", "forward-bf16", "train", "train-tf32", "train-bf16")}
+         "cuda": ("forward", "forward-tf32", "forward-bf16", "forward-fp16", "train", "train-tf32", "train-bf16")}
 WARM_UPS = {"cpu": 1, "cuda": 3}  # steps before the first that counts; a compiled model records its graph in the second
 VIDEO_FLAGS = "--sep_t_pwam --conv3d_kernel_size_t 3-3-3 --conv3d_kernel_size_s 1-1-1 --w_t3x3_s1x1 --mm_t3x3_s1x1"  # the journal paper's
 
@@ -33,7 +33,7 @@ def peak_bytes(device):
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
-def for_inference(model, bf16, device):
+def for_inference(model, rounded, device):
     """What makes a model faster without changing its numbers: batch norms folded into convolutions, weights channels last. In bf16 on
     a CPU layer norms stay in float32 (as the resizing of maps does): PyTorch 1.13's own for bf16 take eight times as long."""
     decoder = model.eval().classifier
@@ -42,9 +42,9 @@ def for_inference(model, bf16, device):
             setattr(decoder, conv, torch.nn.utils.fuse_conv_bn_eval(getattr(decoder, conv), getattr(decoder, norm)))
             setattr(decoder, norm, torch.nn.Identity())
     decoder.to(memory_format=torch.channels_last)
-    if bf16:
-        model.bfloat16()
-    if bf16 and device == "cpu":
+    if rounded:
+        model.to(rounded)
+    if rounded and device == "cpu":
         for norm in (module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)):
             norm.float()
             norm.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
@@ -71,10 +71,11 @@ class Case:
             self.text, self.mask = torch.randn(batch, lavt.LANGUAGE_WIDTH, WORDS, device=self.device), self.mask[:, :, None]
         self.step = self._forward if work == "forward" else self._train
         if work == "forward":
-            for_inference(self.model, precision == "bf16", self.device)
-            if precision == "bf16":
-                self.image, self.mask = self.image.bfloat16(), self.mask.bfloat16()
-                self.text = self.text.bfloat16() if self.text.is_floating_point() else self.text
+            rounded = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+            for_inference(self.model, rounded, self.device)
+            if rounded:
+                self.image, self.mask = self.image.to(rounded), self.mask.to(rounded)
+                self.text = self.text.to(rounded) if self.text.is_floating_point() else self.text
         else:
             self.model.train()
             self.target = torch.randint(0, 2, (batch * (video.FRAMES if of_clips else 1), size, size), device=self.device)

@@ -16,6 +16,7 @@ public sealed class CapturedGradients : IDisposable
     private readonly Tensor[] _counters;
     private readonly long[] _counts;
     private readonly Device _device;
+    private readonly Func<Tensor>? _seedGradient;
     private ulong _seed;
     private ulong _streams;
     private bool _hasRun;
@@ -23,10 +24,12 @@ public sealed class CapturedGradients : IDisposable
     /// <summary>A pass that has not run.</summary>
     /// <param name="device">The GPU.</param>
     /// <param name="state">The parameters and buffers of the model; those of I64 on the host are counters, which every pass raises by the same number.</param>
-    public CapturedGradients(Device device, IEnumerable<Tensor> state)
+    /// <param name="seedGradient">Makes, on the GPU, the gradient to begin the backward pass with, such as the scale of a loss scaler; null for 1.</param>
+    public CapturedGradients(Device device, IEnumerable<Tensor> state, Func<Tensor>? seedGradient = null)
     {
         Tensor[] all = [.. state.Distinct()];
         _device = device;
+        _seedGradient = seedGradient;
         _parameters = [.. all.Where(tensor => tensor.RequiresGradient())];
         _gradients = new Tensor?[_parameters.Length];
         _counters = [.. all.Where(tensor => tensor.DType == DType.I64 && tensor.Device == Device.Cpu && tensor.Count == 1)];
@@ -89,7 +92,7 @@ public sealed class CapturedGradients : IDisposable
         {
             using Tape tape = Tape.Begin();
             Tensor value = loss(arguments[1..]);
-            tape.Backward(value);
+            tape.Backward(value, _seedGradient?.Invoke());
             return scope.Return(value.Detach());
         }
         finally

@@ -24,14 +24,16 @@ public static unsafe partial class Ops
         return Tape.Record(nameof(Embedding), y, [table], [ids], g =>
         {
             Tensor dTable = Tensor.Zeros([rows, channels], DType.F32, g.Output.Device);
-            g.Set(0, dTable);
             if (g.Output.Device.IsCuda)
             {
                 Kernels.Cuda.Embedding.Backward(StreamOf(g.Output), g.Output.DevicePointer<float>(), ids.DevicePointer<long>(), dTable.DevicePointer<float>(), ids.Count, rows, channels, paddingId);
-                return;
             }
-            Kernels.Cpu.Embedding.Backward(g.Output.Pointer<float>(), ids.Pointer<long>(), dTable.Pointer<float>(), ids.Count, channels, rows);
-            if (paddingId >= 0) dTable.Span<float>().Slice(paddingId * channels, channels).Clear();
+            else
+            {
+                Kernels.Cpu.Embedding.Backward(g.Output.Pointer<float>(), ids.Pointer<long>(), dTable.Pointer<float>(), ids.Count, channels, rows);
+                if (paddingId >= 0) dTable.Span<float>().Slice(paddingId * channels, channels).Clear();
+            }
+            g.Set(0, dTable);
         });
     }
 }

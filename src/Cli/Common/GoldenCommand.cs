@@ -13,14 +13,14 @@ internal static class GoldenCommand
     {
         var folder = new Argument<string>("folder") { HelpName = "DIR", Description = "Folder of golden files." };
         var verbose = new Option<bool>("--verbose") { Description = "List the comparisons that passed, too." };
-        var precision = new Option<string>("--precision") { HelpName = "fp32|bf16|tf32|fp16", Description = "With bf16, or tf32 and fp16 on a GPU: compare the masks of whole models with float32's. Default: fp32.", DefaultValueFactory = _ => "fp32" }.AcceptOnlyFromAmong("fp32", "bf16", "tf32", "fp16");
+        var precision = new Option<string>("--precision") { HelpName = "fp32|bf16|fp16|tf32", Description = "With bf16, or on a GPU fp16 or tf32: compare the masks of whole models with float32's. Default: fp32.", DefaultValueFactory = _ => "fp32" }.AcceptOnlyFromAmong("fp32", "bf16", "fp16", "tf32");
         var device = new Option<string>("--device") { HelpName = "cpu|cuda[:N]", Description = "Where modules, losses and whole models compute. Default: cpu.", DefaultValueFactory = _ => "cpu" };
         var command = new Command("golden", "Checks the engine against numbers that PyTorch computed.") { folder, verbose, precision, device };
         HelpPage.Attach(command, "lavt golden tests/golden", "lavt golden tests/golden/modules --verbose", "lavt golden tests/golden/full --precision bf16 --verbose", "lavt golden tests/golden/full --device cuda", "lavt golden tests/golden/full/lavt_tiny_w7_224.safetensors");
         command.SetAction(result => Run(result.GetValue(folder)!, result.GetValue(verbose), new MachineOptions
         {
             DeviceNames = result.GetValue(device)!,
-            Precision = result.GetValue(precision) switch { "bf16" => Precision.BFloat16, "tf32" => Precision.Tf32, "fp16" => Precision.Float16, _ => Precision.Float32 },
+            Precision = result.GetValue(precision) switch { "bf16" => Precision.BFloat16, "fp16" => Precision.Float16, "tf32" => Precision.Tf32, _ => Precision.Float32 },
         }));
         return command;
     }

@@ -11,7 +11,7 @@ namespace Lavt.Kernels.Cpu;
 /// <remarks>
 /// With 64 channels or more on both sides a packed weight of 3x3 taps per frame uses Winograd's method, and so do the forward
 /// pass and the gradient of the data with a weight that is not packed, from 1024 elements on. That takes a quarter of the time;
-/// the relative error is 1.5e-6 instead of 3e-7.
+/// the relative error is 1.5e-6 instead of 3e-7, from 512 channels on 3.5e-6.
 /// </remarks>
 public static unsafe class Convolution
 {
@@ -105,7 +105,7 @@ public static unsafe class Convolution
     {
         bool winograd = AllowWinograd && Winograd.Suits(shape);
         WinogradWeights filters = new(weight, shape.Kernel.Frames, shape.Inputs, shape.Outputs, forData);
-        if (winograd && new WinogradPlan(shape.Flat).Blocks <= BlocksThatTransform)
+        if (winograd && new WinogradPlan(shape.Flat, filters.Scheme).Blocks <= BlocksThatTransform)
         {
             WinogradForward.Run(shape.Flat, x, filters, y, in epilogue);
             return;

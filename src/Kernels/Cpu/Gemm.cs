@@ -79,6 +79,12 @@ public static unsafe class Gemm
             GemmNarrow.Run<V>(problem);
             return;
         }
+        if (GemmFewRows<V>.Serves(problem))
+        {
+            GemmFewRows<V> few = new(problem);
+            Workers.Current.For(few.Tasks, ref few);
+            return;
+        }
         int m = problem->M, n = problem->N, k = problem->K;
         problem->Plan = new GemmPlan(m, n, k, problem->A.ColumnStride != 1, GemmTile.RowsFor<V>(), GemmTile.PanelWidth<V>());
         bool packs = problem->Panels == null && problem->Plan.RowBlocks >= BlocksThatSharePacking;

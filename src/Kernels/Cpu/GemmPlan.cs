@@ -7,7 +7,7 @@ namespace Lavt.Kernels.Cpu;
 internal struct GemmPlan
 {
     /// <summary>Longer sums are added up in pieces: that bounds both the rounding error and what a task keeps in its cache.</summary>
-    private const int LongestSum = 512;
+    public const int LongestSum = 512;
 
     /// <summary>Tasks wanted, so that many cores find work and unequal ones share it evenly.</summary>
     private const int WantedTasks = 16;

@@ -99,15 +99,14 @@ internal readonly unsafe struct WindowAttentionBias<V> : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Expand(float* lastOfReversedColumn, float* rows)
     {
+        int rowStep = 2 * _table.Width - 1, differenceStep = (2 * _table.Height - 1) * rowStep;
         for (int query = 0; query < _table.Plane; query++)
         {
-            for (int difference = _table.Frames - 1; difference > -_table.Frames; difference--)
+            float* source = lastOfReversedColumn - TableRow(query, _table.Frames - 1, 0);
+            for (int difference = _table.Frames - 1; difference > -_table.Frames; difference--, source += differenceStep)
             {
                 for (int y = 0; y < _table.Height; y++, rows += _table.Width)
-                {
-                    float* source = lastOfReversedColumn - TableRow(query, difference, y);
-                    for (int x = 0; x < _table.Width; x += V.Width) V.Store(V.Load(source + x), rows + x);
-                }
+                    for (int x = 0; x < _table.Width; x += V.Width) V.Store(V.Load(source + y * rowStep + x), rows + x);
             }
         }
     }

@@ -5,7 +5,7 @@ namespace Lavt.Kernels.Cpu;
 
 /// <summary>
 /// A convolution of 3x3 taps per frame by Winograd's method. Tiles are done in blocks: first
-/// their inputs are transformed, then each panel of output channels gets its 49 matrix products, whose results stay in the
+/// their inputs are transformed, then each panel of output channels gets its matrix products, whose results stay in the
 /// cache until they are transformed back. Kernels of several frames add up their products before that: the rows of a product
 /// are tiles frame by frame, so that the neighbouring frames are the same rows, moved by a frame.
 /// </summary>
@@ -24,7 +24,7 @@ internal static unsafe class WinogradForward
     public static void Run(ConvolutionShape shape, float* x, in WinogradWeights weights, float* y, in Epilogue epilogue)
     {
         if (shape.Pixels == 0) return;
-        WinogradStretch stretch = new(new WinogradPlan(shape), shape.Inputs, SimdLoop.Pieces(shape.Outputs, Winograd.PanelWidth), weights.Rounded);
+        WinogradStretch stretch = new(new WinogradPlan(shape, weights.Scheme), shape.Inputs, SimdLoop.Pieces(shape.Outputs, Winograd.PanelWidth), weights.Rounded);
         long bytes = stretch.Bytes;
         nint transformed = HostAllocator.Allocate(bytes);
         try
@@ -65,10 +65,11 @@ internal static unsafe class WinogradForward
             WinogradBlock block = Stretch.Block(inStretch);
             WinogradOperand left = Stretch.Operand(inStretch, block);
             nint sumPlane = ((nint)block.Tiles * Winograd.PanelWidth) + PlaneGap;
-            nint pixels = Winograd.Outputs * Winograd.Outputs * Winograd.PanelWidth;
-            float* sums = (float*)Workers.Scratch(((Winograd.Products * sumPlane) + pixels + Weights.ScratchFloats) * sizeof(float));
-            float* tilePixels = sums + (Winograd.Products * sumPlane), weights = Weights.Panel(panel, tilePixels + pixels);
-            for (int product = 0; product < Winograd.Products; product++)
+            WinogradScheme scheme = Weights.Scheme;
+            nint pixels = scheme.Outputs * scheme.Outputs * Winograd.PanelWidth;
+            float* sums = (float*)Workers.Scratch(((scheme.Products * sumPlane) + pixels + Weights.ScratchFloats) * sizeof(float));
+            float* tilePixels = sums + (scheme.Products * sumPlane), weights = Weights.Panel(panel, tilePixels + pixels);
+            for (int product = 0; product < scheme.Products; product++)
                 AddFrames<V>(block, left, product, weights + (product * Weights.PlaneFloats), sums + (product * sumPlane));
             for (int tile = 0; tile < block.Tiles; tile++)
                 StoreTile<V>(block, sums + (tile * Winograd.PanelWidth), sumPlane, tilePixels, tile, panel * Winograd.PanelWidth);
@@ -76,8 +77,8 @@ internal static unsafe class WinogradForward
 
         public readonly KernelWork Describe(int pieces)
         {
-            double panels = pieces / Stretch.Blocks, outputs = panels * Winograd.PanelWidth, products = Winograd.Products;
-            double tiles = 0, depth = (double)Shape.Kernel.Frames * Shape.Inputs, pixels = Winograd.Outputs * Winograd.Outputs;
+            double panels = pieces / Stretch.Blocks, outputs = panels * Winograd.PanelWidth, products = Weights.Scheme.Products;
+            double tiles = 0, depth = (double)Shape.Kernel.Frames * Shape.Inputs, pixels = Weights.Scheme.Outputs * Weights.Scheme.Outputs;
             for (int block = 0; block < Stretch.Blocks; block++) tiles += Stretch.Block(block).Tiles;
             return new KernelWork(
                 $"Winograd{(Weights.Rounded ? ".Int16" : "")} {Shape.Kernel} {Shape.Map}, {Shape.Inputs} -> {outputs}{Output.Description}",
@@ -85,7 +86,7 @@ internal static unsafe class WinogradForward
                 sizeof(float) * ((products * ((Shape.Inputs * tiles) + (depth * outputs))) + (pixels * tiles * outputs * Output.Passes)));
         }
 
-        /// <summary>One of the 49 products, summed over the frames of the kernel. The middle one, which all tiles have, is first.</summary>
+        /// <summary>One of the products, summed over the frames of the kernel. The middle one, which all tiles have, is first.</summary>
         private readonly void AddFrames<V>(WinogradBlock block, WinogradOperand left, int product, float* right, float* sums)
             where V : struct, ISimd<V>
         {
@@ -161,7 +162,7 @@ internal static unsafe class WinogradForward
             if (tile + 1 < block.Tiles) Prefetch(block, tile + 1, column);
             for (int part = 0; part < Winograd.PanelWidth; part += V.Width) Transform<V>(sums + part, sumPlane, pixels + part);
             (nint pixel, int rows, int columns) = Locate(block, tile);
-            for (int i = 0; i < rows; i++, pixel += Shape.Map.Width, pixels += Winograd.Outputs * Winograd.PanelWidth)
+            for (int i = 0; i < rows; i++, pixel += Shape.Map.Width, pixels += Weights.Scheme.Outputs * Winograd.PanelWidth)
                 Output.Finish<V>(pixels, Winograd.PanelWidth, pixel, columns, column, Winograd.PanelWidth);
         }
 
@@ -180,20 +181,29 @@ internal static unsafe class WinogradForward
             (int inBlock, int column) = Math.DivRem(tile, block.Columns);
             (int frame, int y, int x) = Stretch.Plan.Locate(block.FirstColumn + column);
             nint row = ((nint)(frame + block.FirstFrame + inBlock) * Shape.Map.Height) + y;
-            return ((row * Shape.Map.Width) + x, Math.Min(Winograd.Outputs, Shape.Map.Height - y), Math.Min(Winograd.Outputs, Shape.Map.Width - x));
+            return ((row * Shape.Map.Width) + x, Math.Min(Weights.Scheme.Outputs, Shape.Map.Height - y), Math.Min(Weights.Scheme.Outputs, Shape.Map.Width - x));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private readonly void Transform<V>(float* sums, nint plane, float* pixels)
+            where V : struct, ISimd<V>
+        {
+            if (Weights.Scheme.IsSix) Transform<V, Winograd6>(sums, plane, pixels);
+            else Transform<V, Winograd5>(sums, plane, pixels);
         }
 
         [SkipLocalsInit]
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static void Transform<V>(float* sums, nint plane, float* pixels)
+        private static void Transform<V, T>(float* sums, nint plane, float* pixels)
             where V : struct, ISimd<V>
+            where T : struct, IWinograd
         {
-            const int N = Winograd.Inputs, M = Winograd.Outputs;
-            float* half = stackalloc float[N * M * V.Width];
-            for (int i = 0; i < N; i++)
-                Winograd.TransformSums<V>(sums + (i * N * plane), plane, half + (i * M * V.Width), V.Width);
-            for (int j = 0; j < M; j++)
-                Winograd.TransformSums<V>(half + (j * V.Width), M * V.Width, pixels + (j * Winograd.PanelWidth), M * Winograd.PanelWidth);
+            int m = T.Outputs, n = m + 2;
+            float* half = stackalloc float[n * m * V.Width];
+            for (int i = 0; i < n; i++)
+                T.TransformSums<V>(sums + (i * n * plane), plane, half + (i * m * V.Width), V.Width);
+            for (int j = 0; j < m; j++)
+                T.TransformSums<V>(half + (j * V.Width), m * V.Width, pixels + (j * Winograd.PanelWidth), m * Winograd.PanelWidth);
         }
     }
 

@@ -1,15 +1,16 @@
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// Transformed tiles: for each of the <see cref="Winograd.Products"/> products a matrix [tiles, channels], cut into blocks of
+/// Transformed tiles: for each of the <see cref="WinogradScheme.Products"/> products a matrix [tiles, channels], cut into blocks of
 /// channels: [products, blocks, tiles, channels of the block]. A block's rows follow each other in memory, so that a product
 /// reads one stream. Rounded numbers (<see cref="WinogradRounding"/>) are int16, two in the place of a float, and have a scale
 /// for each tile of a block.
 /// </summary>
+/// <param name="products">Matrices.</param>
 /// <param name="tiles">Tiles of all matrices.</param>
 /// <param name="channels">Channels of the pictures, a multiple of 16; of 32 if rounded.</param>
 /// <param name="rounded">Whether the numbers are int16.</param>
-internal unsafe struct WinogradOperand(int tiles, int channels, bool rounded)
+internal unsafe struct WinogradOperand(int products, int tiles, int channels, bool rounded)
 {
     /// <summary>Channels of a block at most; the weights of so many stay in the first cache while all tiles use them.</summary>
     public const int LongestBlock = 128;
@@ -33,7 +34,7 @@ internal unsafe struct WinogradOperand(int tiles, int channels, bool rounded)
     public readonly nint Plane => ((nint)tiles * Floats(channels, rounded)) + Gap;
 
     /// <summary>The bytes of all matrices and their scales.</summary>
-    public readonly long Bytes => Winograd.Products * (Plane + (rounded ? Blocks * tiles : 0)) * sizeof(float);
+    public readonly long Bytes => products * (Plane + (rounded ? Blocks * tiles : 0)) * sizeof(float);
 
     /// <summary>Blocks of channels.</summary>
     public readonly int Blocks => BlocksOf(channels);
@@ -58,5 +59,5 @@ internal unsafe struct WinogradOperand(int tiles, int channels, bool rounded)
     public readonly float* Block(int block) => Data + ((nint)tiles * Floats(FirstChannel(block), rounded));
 
     /// <summary>The scales of a block's rounded tiles in the matrix of a product.</summary>
-    public readonly float* Scales(int product, int block) => Data + (Winograd.Products * Plane) + ((nint)((product * Blocks) + block) * tiles);
+    public readonly float* Scales(int product, int block) => Data + (products * Plane) + ((nint)((product * Blocks) + block) * tiles);
 }

@@ -16,6 +16,7 @@ internal readonly struct WinogradPlan
     /// <summary>Longer maps are cut along time; each part transforms a frame more at either end.</summary>
     private const int FramesPerBlock = 24;
 
+    private readonly WinogradScheme _scheme;
     private readonly Volume _map;
     private readonly int _reach;
     private readonly int _rows;
@@ -24,17 +25,21 @@ internal readonly struct WinogradPlan
     private readonly int _columnBlocks;
 
     /// <summary>The tiles of a convolution (<see cref="ConvolutionShape.Flat"/>).</summary>
-    public WinogradPlan(ConvolutionShape shape)
+    public WinogradPlan(ConvolutionShape shape, WinogradScheme scheme)
     {
+        _scheme = scheme;
         _map = shape.Map;
         _reach = shape.Kernel.Frames / 2;
-        _rows = SimdLoop.Pieces(_map.Height, Winograd.Outputs);
-        _columns = SimdLoop.Pieces(_map.Width, Winograd.Outputs);
+        _rows = SimdLoop.Pieces(_map.Height, scheme.Outputs);
+        _columns = SimdLoop.Pieces(_map.Width, scheme.Outputs);
         Columns = checked(shape.Batch * _rows * _columns);
         _frameBlocks = SimdLoop.Pieces(_map.Frames, FramesPerBlock);
         int columnsPerBlock = Math.Max(1, TilesPerBlock / SimdLoop.Pieces(_map.Frames, _frameBlocks));
         _columnBlocks = SimdLoop.Pieces(Columns, columnsPerBlock);
     }
+
+    /// <summary>The algorithm.</summary>
+    public WinogradScheme Scheme => _scheme;
 
     /// <summary>The extents of a map.</summary>
     public Volume Map => _map;
@@ -67,7 +72,7 @@ internal readonly struct WinogradPlan
     {
         (int map, int place) = Math.DivRem(column, _rows * _columns);
         (int row, int inRow) = Math.DivRem(place, _columns);
-        return (map * _map.Frames, row * Winograd.Outputs, inRow * Winograd.Outputs);
+        return (map * _map.Frames, row * _scheme.Outputs, inRow * _scheme.Outputs);
     }
 
     private static int Share(int total, int part, int parts) => (int)((long)total * part / parts);

@@ -21,7 +21,7 @@ internal unsafe struct WinogradStretch
         Rounded = rounded;
         _blocksAtOnce = Math.Min(plan.Blocks, SimdLoop.Pieces(FewestPanels, panels));
         for (int block = 0; block < plan.Blocks; block++) MostInputTiles = Math.Max(MostInputTiles, plan.Block(block).InputTiles);
-        _blockFloats = (nint)(new WinogradOperand(MostInputTiles, channels, rounded).Bytes / sizeof(float));
+        _blockFloats = (nint)(new WinogradOperand(plan.Scheme.Products, MostInputTiles, channels, rounded).Bytes / sizeof(float));
     }
 
     /// <summary>The tiles.</summary>
@@ -58,5 +58,5 @@ internal unsafe struct WinogradStretch
 
     /// <summary>The transformed inputs of a block.</summary>
     public readonly WinogradOperand Operand(int index, WinogradBlock block) =>
-        new(block.InputTiles, Channels, Rounded) { Data = Data + (index * _blockFloats) };
+        new(Plan.Scheme.Products, block.InputTiles, Channels, Rounded) { Data = Data + (index * _blockFloats) };
 }

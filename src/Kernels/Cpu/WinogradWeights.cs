@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 namespace Lavt.Kernels.Cpu;
 
 /// <summary>
-/// The weights of a convolution of 3x3 taps per frame, transformed as [panels of output channels, 49 products, frames of the
+/// The weights of a convolution of 3x3 taps per frame, transformed as [panels of output channels, products, frames of the
 /// kernel, input channels, panel width], the frames in the order of <see cref="Winograd.FrameTap"/>; the output channels of the
 /// last panel are filled up with zeros. They are transformed once for many uses, or panel by panel as they are used; only those
 /// for many uses are rounded (<see cref="WinogradRounding"/>).
@@ -46,6 +46,9 @@ internal readonly unsafe struct WinogradWeights
         _transformed = transformed;
     }
 
+    /// <summary>The algorithm that they are for.</summary>
+    public WinogradScheme Scheme => WinogradScheme.For(_inputs, _outputs, _rounded);
+
     /// <summary>The bytes of all panels.</summary>
     public long Bytes => Panels * (long)PanelFloats * sizeof(float);
 
@@ -66,7 +69,7 @@ internal readonly unsafe struct WinogradWeights
 
     private int Panels => SimdLoop.Pieces(_outputs, Width);
 
-    private nint PanelFloats => Winograd.Products * PlaneFloats;
+    private nint PanelFloats => Scheme.Products * PlaneFloats;
 
     /// <summary>Transforms all panels to <paramref name="destination"/>, <see cref="Bytes"/> of them; the original is not needed any more.</summary>
     public WinogradWeights Transform(float* destination)
@@ -98,39 +101,47 @@ internal readonly unsafe struct WinogradWeights
     {
         int first = WinogradOperand.FirstChannelOf(_inputs, block, rounded: true), count = WinogradOperand.FirstChannelOf(_inputs, block + 1, rounded: true) - first;
         nint plane = (nint)count * Width;
-        float* transformed = (float*)Workers.Scratch(Winograd.Products * plane * sizeof(float));
+        float* transformed = (float*)Workers.Scratch(Scheme.Products * plane * sizeof(float));
         destination += (block * Width) + ((nint)WinogradOperand.Floats(first, rounded: true) * Width);
         for (int i = 0; i < _frames; i++, destination += FrameFloats)
         {
             for (int c = 0; c < count; c++) TransformFilters(panel, first + c, i, transformed + (c * Width), plane);
-            for (int product = 0; product < Winograd.Products; product++)
+            for (int product = 0; product < Scheme.Products; product++)
                 WinogradRounding.Columns(transformed + (product * plane), count, destination + (product * PlaneFloats));
         }
     }
 
+    private void TransformFilters(int panel, int input, int frame, float* target, nint plane)
+    {
+        if (Scheme.IsSix) TransformFilters<Winograd6>(panel, input, frame, target, plane);
+        else TransformFilters<Winograd5>(panel, input, frame, target, plane);
+    }
+
     /// <summary>u = G g Gᵀ for the filters of one input channel, one frame and all output channels of a panel.</summary>
     [SkipLocalsInit]
-    private void TransformFilters(int panel, int input, int frame, float* target, nint plane)
+    private void TransformFilters<T>(int panel, int input, int frame, float* target, nint plane)
+        where T : struct, IWinograd
     {
         int output = panel * Width, outputs = Math.Min(Width, _outputs - output), tap = Winograd.FrameTap(frame, _frames);
         float* filters = _weight + (input * _inputStride) + (output * _outputStride) + (9 * (_flipped ? _frames - 1 - tap : tap));
-        const int Taps = 3, N = Winograd.Inputs;
+        const int Taps = 3;
+        int n = T.Outputs + 2;
         float* taps = stackalloc float[Taps * Taps * Width];
         int vectors = Width / Vector<double>.Count;
         Vector<double>* wide = stackalloc Vector<double>[Taps * Taps * vectors];
-        Vector<double>* columns = stackalloc Vector<double>[N * Taps * vectors];
-        Vector<double>* results = stackalloc Vector<double>[Winograd.Products * vectors];
+        Vector<double>* columns = stackalloc Vector<double>[n * Taps * vectors];
+        Vector<double>* results = stackalloc Vector<double>[n * n * vectors];
         if (outputs < Width) new Span<float>(taps, Taps * Taps * Width).Clear();
         Transpose.Run(filters, _outputStride, _flipped ? taps + (8 * Width) : taps, _flipped ? -Width : Width, outputs, Taps * Taps);
         for (int i = 0; i < Taps * Taps * Width; i += Vector<float>.Count, wide += 2)
             Vector.Widen(Vector.Load(taps + i), out wide[0], out wide[1]);
         wide -= Taps * Taps * vectors;
         for (int i = 0; i < Taps * vectors; i++)
-            Winograd.TransformWeights(wide[i], wide[i + (Taps * vectors)], wide[i + (2 * Taps * vectors)], columns + i, Taps * vectors);
-        for (int y = 0; y < N; y++, columns += Taps * vectors)
+            T.TransformWeights(wide[i], wide[i + (Taps * vectors)], wide[i + (2 * Taps * vectors)], columns + i, Taps * vectors);
+        for (int y = 0; y < n; y++, columns += Taps * vectors)
             for (int i = 0; i < vectors; i++)
-                Winograd.TransformWeights(columns[i], columns[i + vectors], columns[i + (2 * vectors)], results + (y * N * vectors) + i, vectors);
-        for (int product = 0; product < Winograd.Products; product++, target += plane)
+                T.TransformWeights(columns[i], columns[i + vectors], columns[i + (2 * vectors)], results + (y * n * vectors) + i, vectors);
+        for (int product = 0; product < n * n; product++, target += plane)
             for (int i = 0; i < vectors; i += 2, results += 2)
                 Vector.Store(Vector.Narrow(results[0], results[1]), target + (i * Vector<double>.Count));
     }
@@ -143,7 +154,7 @@ internal readonly unsafe struct WinogradWeights
         public int Pieces;
 
         public readonly KernelWork Describe(int pieces) =>
-            KernelWork.Moving(typeof(TransformLoop), (9.0 + Winograd.Products) * Weights._frames * Weights._inputs * Weights._outputs);
+            KernelWork.Moving(typeof(TransformLoop), (9.0 + Weights.Scheme.Products) * Weights._frames * Weights._inputs * Weights._outputs);
 
         public readonly void Run(int index, int worker)
         {

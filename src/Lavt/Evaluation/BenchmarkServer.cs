@@ -9,7 +9,7 @@ namespace Lavt.Evaluation;
 
 /// <summary>
 /// Measures models on request: a line <c>WORK MODEL SWIN WINDOW SIZE BATCH SECONDS</c>, with <c>forward</c>, <c>train</c> or those with
-/// <c>-bf16</c> or <c>-tf32</c> behind them as work, is answered by a line of JSON with the milliseconds of every step and the most
+/// <c>-bf16</c>, <c>-fp16</c> or <c>-tf32</c> behind them as work, is answered by a line of JSON with the milliseconds of every step and the most
 /// memory that was held: of the process, or of the GPU since the case began.
 /// </summary>
 /// <param name="requests">Where the requests come from.</param>
@@ -85,10 +85,12 @@ public sealed class BenchmarkServer(TextReader requests, TextWriter answers, str
             case "forward-bf16":
             case "train-bf16" when _gpu is not null:
                 return Precision.BFloat16;
+            case "forward-fp16" when _gpu is not null:
+                return Precision.Float16;
             case "forward-tf32" or "train-tf32" when _gpu is not null:
                 return Precision.Tf32;
             default:
-                throw new FormatException($"'{work}' is no work of {deviceName}: there are forward, forward-bf16 and train, on GPUs also forward-tf32, train-bf16 and train-tf32");
+                throw new FormatException($"'{work}' is no work of {deviceName}: there are forward, forward-bf16 and train, on GPUs also forward-fp16, forward-tf32, train-bf16 and train-tf32");
         }
     }
 

@@ -3,6 +3,7 @@ using Lavt.Autograd;
 using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Kernels;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Losses;
 using Lavt.Models;
 using Lavt.Nn;
@@ -12,16 +13,20 @@ using Lavt.Training;
 
 namespace Lavt.Evaluation;
 
-/// <summary>Measures how long a model takes, with random weights and pictures or clips.</summary>
+/// <summary>
+/// Measures how long a model takes, with random weights and pictures or clips. Inputs and logits lie where the model computes; on a
+/// GPU a step ends when it has been done there.
+/// </summary>
 public sealed class ModelBenchmark
 {
     private readonly LavtOptions _options;
     private readonly LavtModel _model;
-    private readonly Tensor _frames;
-    private readonly Tensor? _language;
-    private readonly Tensor _ids;
-    private readonly Tensor _mask;
-    private readonly Tensor _target;
+    private Tensor _frames;
+    private Tensor? _language;
+    private Tensor _ids;
+    private Tensor _mask;
+    private Tensor _target;
+    private Action? _trainingStep;
     private bool _isWarm;
 
     /// <summary>Makes model and inputs.</summary>
@@ -62,8 +67,12 @@ public sealed class ModelBenchmark
     /// <param name="least">and at least so many.</param>
     public List<double> Forward(double seconds, int least)
     {
-        // Once: it gives unused memory back to the system, which the next pass would have to ask for again.
-        if (!_isWarm) _options.Machine.PrepareForInference(_model);
+        if (!_isWarm)
+        {
+            // Once: it gives unused memory back to the system, which the next pass would have to ask for again.
+            _options.Machine.PrepareForInference(_model);
+            BringInputs();
+        }
         using ModelSession session = new(_model);
         // On a GPU the first pass loads kernels, the second captures graphs.
         for (int pass = 0; pass < 2 && _model.Device.IsCuda; pass++) RunOnce(() => Pass(session));
@@ -72,14 +81,17 @@ public sealed class ModelBenchmark
 
     /// <summary>Times of training steps (forward, backward, optimizer); one more runs before them and does not count.</summary>
     /// <inheritdoc cref="Forward"/>
-    public List<double> TrainingStep(double seconds, int least)
+    public List<double> TrainingStep(double seconds, int least) => Time(seconds, least, _trainingStep ??= MakeTrainingStep());
+
+    private Action MakeTrainingStep()
     {
         TrainingOptions training = _options.Training;
         _options.Machine.ForTraining(training.MixedPrecision).PrepareForTraining(_model);
+        BringInputs();
         AdamW optimizer = new(ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
         ParameterGroups.Freeze(_model, optimizer);
         _model.SetMode(training: true);
-        using CapturedGradients? graph = _model.Device.IsCuda ? new CapturedGradients(_model.Device, _model.State().Select(entry => entry.Value)) : null;
+        CapturedGradients? graph = _model.Device.IsCuda ? new CapturedGradients(_model.Device, _model.State().Select(entry => entry.Value)) : null;
         void Step()
         {
             Tensor loss = graph is null ? Differentiate() : graph.Run(LossOf, _frames, _language ?? _ids, _mask, _target);
@@ -88,8 +100,9 @@ public sealed class ModelBenchmark
             // Waits for a GPU.
             _ = loss.Item<float>();
         }
+        // On a GPU the first step loads kernels, the second captures the graph.
         for (int pass = 0; pass < 2 && graph is not null; pass++) RunOnce(Step);
-        return Time(seconds, least, Step);
+        return Step;
     }
 
     private Tensor Differentiate()
@@ -106,11 +119,21 @@ public sealed class ModelBenchmark
         return SegmentationLoss.Compute(_options.Training, _model.Forward(batch[0], language, batch[2]), batch[3]);
     }
 
-    private Tensor Pass(ModelSession session)
+    private void Pass(ModelSession session)
     {
         Tensor language = _language ?? session.Words(_ids, _mask);
-        return Ops.To(session.Logits(session.Prefix(_frames), _frames.Shape[-2], _frames.Shape[-1], language, _mask), Device.Cpu);
+        session.Logits(session.Prefix(_frames), _frames.Shape[-2], _frames.Shape[-1], language, _mask);
+        if (_model.Device.IsCuda) CudaStream.Of(_model.Device).Synchronize();
     }
+
+    private void BringInputs()
+    {
+        if (!_model.Device.IsCuda) return;
+        (_frames, _ids, _mask, _target) = (There(_frames), There(_ids), There(_mask), There(_target));
+        if (_language is not null) _language = There(_language);
+    }
+
+    private Tensor There(Tensor input) => Ops.To(input, _model.Device).Persist();
 
     private List<double> Time(double seconds, int least, Action work)
     {

@@ -79,6 +79,9 @@ namespace emulator
     Result advance(Stream& stream, uint64_t position);
     Result advanceAll();
 
+    // Runs all tasks of a stream.
+    Result advanceAllOf(Handle stream);
+
     // Whether a stream is captured; null: any, by this thread.
     bool isCapturing(Handle stream);
 

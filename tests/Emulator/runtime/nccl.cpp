@@ -74,36 +74,43 @@ namespace
     }
 
     // Pieces go through the slots: of all ranks, or of the one whose bytes all get.
-    Result exchange(Group* group, char* own, size_t bytes, int type, int root)
+    bool exchange(Group* group, char* own, size_t bytes, int type, int root)
     {
         for (size_t first = 0; first < bytes; first += Piece)
         {
             size_t length = std::min(Piece, bytes - first);
             if (root < 0 || root == group->rank) memcpy(group->meeting->slots[group->rank], own + first, length);
-            bool came = meet(group);
-            if (came && root >= 0) memcpy(own + first, group->meeting->slots[root], length);
-            else if (came && type == 7) addUp(group, (float*)(own + first), length / 4);
-            else if (came) addUp(group, (double*)(own + first), length / 8);
-            if (came && meet(group)) continue;
-            group->outcome = RemoteError;
-            return failWith(LaunchFailed, "a rank did not come to an operation of NCCL");
+            if (!meet(group)) return false;
+            if (root >= 0) memcpy(own + first, group->meeting->slots[root], length);
+            else if (type == 7) addUp(group, (float*)(own + first), length / 4);
+            else addUp(group, (double*)(own + first), length / 8);
+            if (!meet(group)) return false;
         }
-        return Success;
+        return true;
     }
 
+    // The ranks exchange at once, beside what their hosts do, as GPUs would; but the result is in its place only when the stream comes to it.
     Outcome start(Group* group, const void* from, void* to, size_t count, int type, int root, Handle stream)
     {
-        size_t size = type == 8 ? 8 : type == 7 ? 4 : 1;
+        size_t bytes = count * (type == 8 ? 8 : type == 7 ? 4 : 1);
         if (root >= group->size) return fail(InvalidArgument, "no such root");
         if (root < 0 && type != 7 && type != 8) return fail(InvalidArgument, "the stand-in adds float32 and float64");
         if (from != to) return fail(InvalidArgument, "the stand-in works in place");
-        std::lock_guard<std::recursive_mutex> lock(gate);
-        if (deviceOfStream(stream) != group->device || deviceOf((uint64_t)to) != group->device) return fail(InvalidArgument, "a stream or an array of another device than the communicator's");
-        return enqueue(stream, [=]
+        auto numbers = std::make_shared<std::vector<char>>(bytes);
         {
-            if (!isWithin((uint64_t)to, count * size)) return failWith(InvalidValue, "an operation of NCCL reaches beyond a buffer");
-            return exchange(group, (char*)to, count * size, type, root);
-        }) ? fail(UnhandledCudaError, lastError) : Done;
+            std::lock_guard<std::recursive_mutex> lock(gate);
+            if (deviceOfStream(stream) != group->device || deviceOf((uint64_t)to) != group->device) return fail(InvalidArgument, "a stream or an array of another device than the communicator's");
+            if (!isWithin((uint64_t)to, bytes)) return fail(InvalidArgument, "an array reaches beyond its buffer");
+            if (advanceAllOf(stream)) return fail(UnhandledCudaError, lastError);
+            memcpy(numbers->data(), to, bytes);
+        }
+        if (!exchange(group, numbers->data(), bytes, type, root))
+        {
+            group->outcome = RemoteError;
+            return fail(RemoteError, "a rank did not come");
+        }
+        std::lock_guard<std::recursive_mutex> lock(gate);
+        return enqueue(stream, [=] { memcpy(to, numbers->data(), bytes); return Success; }) ? fail(UnhandledCudaError, lastError) : Done;
     }
 }
 

@@ -86,6 +86,12 @@ namespace emulator
         return first;
     }
 
+    Result advanceAllOf(Handle handle)
+    {
+        std::shared_ptr<Stream> stream = streamOf(handle);
+        return advance(*stream, stream->issued);
+    }
+
     Result advanceAll()
     {
         Result first = advance(*defaultStream, defaultStream->issued);

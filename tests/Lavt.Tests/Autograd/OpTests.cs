@@ -82,6 +82,20 @@ public class OpTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Gradients_of_two_passes_add_up(int index)
+    {
+        OpCase op = OpCases.All().ElementAt(index);
+        using MemoryScope scope = MemoryScope.Begin();
+        Tensor[] inputs = Inputs(op, DType.F32, strided: false);
+        float[][] once = [.. Differentiate(op, inputs).Gradients.Select(gradient => gradient?.ToArray<float>() ?? [])];
+        float[][] twice = [.. Differentiate(op, inputs).Gradients.Select(gradient => gradient?.ToArray<float>() ?? [])];
+        for (int i = 0; i < once.Length; i++)
+            for (int j = 0; j < once[i].Length; j++)
+                Assert.True(Math.Abs(twice[i][j] - 2 * once[i][j]) <= 1e-5 * (1 + Math.Abs(once[i][j])), $"{op}: gradient {j} of input {i}: {once[i][j]}, then {twice[i][j]}");
+    }
+
     internal static (Tensor Output, Tensor Weights, Tensor?[] Gradients) Differentiate(OpCase op, Tensor[] inputs)
     {
         foreach (Tensor input in inputs) input.RequireGradient();

@@ -75,6 +75,27 @@ public sealed class CapturedGradientsTests : IDisposable
     }
 
     [Fact]
+    public void The_backward_pass_begins_with_a_gradient_that_lies_on_the_GPU()
+    {
+        LavtModel plain = Model(Flags), scaled = Model(Flags);
+        using MemoryScope scope = MemoryScope.Begin();
+        Tensor scale = Gpu.From([1f], []);
+        using CapturedGradients one = new(plain.Device, plain.State().Select(entry => entry.Value)), many = new(scaled.Device, scaled.State().Select(entry => entry.Value), () => Ops.Add(scale, scale));
+        Generator.Current = new RandomSource(5);
+        for (int pass = 0; pass < 4; pass++)
+        {
+            // Powers of two change no digit.
+            scale.CopyFrom(Tensor.From([(float)(4 << pass)], []));
+            ulong next = Generator.Current.Next;
+            one.Run(there => Loss(plain, there), Batch(1));
+            Generator.Current.Next = next;
+            many.Run(there => Loss(scaled, there), Batch(1));
+            Tensor gradient = plain.Parameters().First().Value.Gradient()!, other = scaled.Parameters().First().Value.Gradient()!;
+            Assert.Equal(gradient.ToArray<float>().Select(value => value * (8 << pass)), other.ToArray<float>());
+        }
+    }
+
+    [Fact]
     public void Other_random_numbers_need_another_graph()
     {
         LavtModel model = Model(Flags);

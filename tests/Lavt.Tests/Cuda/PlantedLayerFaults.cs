@@ -86,7 +86,7 @@ public static class PlantedLayerFaults
     [
         new("WindowAttention.cuh", "no roll around the end", "if (source >= padded) source -= padded;", "", Cases: "WindowAttention"),
         new("WindowAttention.cuh", "the shift's regions are not told apart", "position < padded - shift ? 1 : 2", "1", Cases: "WindowAttention"),
-        new("WindowAttention.cuh", "padding is zero", "place == PADDING ? source.padding : nullptr", "nullptr", Cases: "WindowAttention"),
+        new("WindowAttention.cuh", "padding is zero", "place == PADDING && source.padding", "false", Cases: "WindowAttention"),
         new("WindowAttention.cuh", "sums are not scaled when a larger score comes", "softmax.sums[d] *= shrink;", "", Cases: "WindowAttention"),
         new("WindowAttention.cuh", "no barrier before rows are read", "1.f, rightRows);\n    __syncthreads();", "1.f, rightRows);", Cases: "WindowAttention"),
         new("WindowAttention.cu", "queries are not scaled", "mine.place, g.scale, others.places", "mine.place, 1.f, others.places", Cases: "WindowAttention"),

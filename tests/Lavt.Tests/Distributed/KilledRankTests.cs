@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Lavt.Tests.Training;
 using Xunit;
 
@@ -45,7 +43,7 @@ public sealed class KilledRankTests(SmallRun run) : IClassFixture<SmallRun>
     [Fact]
     public void A_killed_process_over_tcp_ends_the_others_with_one_message()
     {
-        int port = FreePort();
+        int port = Job.FreePort();
         using Job zero = Job.Tcp(0, 2, "127.0.0.1", port, run.Folder, Flags("tcp")), one = Job.Tcp(1, 2, "127.0.0.1", port, run.Folder, Flags("tcp"));
         zero.WaitFor("loss", 2);
         one.Kill();
@@ -79,12 +77,5 @@ public sealed class KilledRankTests(SmallRun run) : IClassFixture<SmallRun>
         int? code = job.End(s_endsWithin);
         Assert.NotNull(code);
         return code != 0;
-    }
-
-    private static int FreePort()
-    {
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 }

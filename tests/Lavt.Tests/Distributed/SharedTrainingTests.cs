@@ -1,9 +1,11 @@
 using Lavt.Data;
 using Lavt.Evaluation;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Models;
 using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Tensors;
+using Lavt.Tests.Cuda;
 using Lavt.Tests.Training;
 using Lavt.Text;
 using Lavt.Training;
@@ -11,10 +13,40 @@ using Xunit;
 
 namespace Lavt.Tests.Distributed;
 
-/// <summary>Whole runs on CPU devices of this process: training, going on, evaluation.</summary>
-public sealed class SharedTrainingTests(SmallRun run) : IClassFixture<SmallRun>
+/// <summary>Whole runs on devices of this process, CPUs and GPUs: training on pictures and clips, going on, evaluation.</summary>
+public sealed class SharedTrainingTests(SmallRun run, SmallVideos videos) : IClassFixture<SmallRun>, IClassFixture<SmallVideos>
 {
     private const double LossBar = 2e-5;
+
+    /// <summary>A run of clips or pictures on CPUs, or on the first GPUs.</summary>
+    private double[] Losses(bool ofClips, bool onGpus, int devices, string name, string flags)
+    {
+        LavtOptions Options(int rank) => ofClips
+            ? videos.Options(name, $"{flags} --device {Name(rank)}")
+            : run.Options(name, $"{flags} --device {Name(rank)}");
+        string Name(int rank) => onGpus ? $"cuda:{rank}" : "cpu";
+        string logs = ofClips ? videos.PathOf("logs") : run.PathOf("logs");
+        var observer = new SmallRun.Observer();
+        CudaDevice[]? gpus = onGpus ? Gpu.Devices([.. Enumerable.Range(0, devices)]) : null;
+        if (devices == 1) new Trainer(Options(0), observer, logs).Run(observer.Token);
+        else DeviceThreads.Run(devices, devices, group => new Trainer(Options(group.Rank), observer, logs, group).Run(observer.Token), gpus);
+        return [.. TrainingLog.ReadSteps(Path.Combine(logs, name)).Select(step => step.Loss)];
+    }
+
+    [Theory]
+    [InlineData(true, false, 2)]
+    [InlineData(true, true, 2)]
+    [InlineData(false, true, 4)]
+    public void Clips_and_GPUs_share_batches_too(bool ofClips, bool onGpus, int devices)
+    {
+        string flags = ofClips ? "--dataset ytvos --limit-train 8 --limit-val 3 --epochs 1" : "--limit-train 8 --limit-val 3 --epochs 1", name = $"{ofClips}{onGpus}";
+        double[] expected = Losses(ofClips, onGpus, 1, "one" + name, $"{flags} --batch-size 4");
+        double[] actual = Losses(ofClips, onGpus, devices, "many" + name, $"{flags} --batch-size {4 / devices}");
+        Assert.True(expected.Length >= 2 && expected.Length == actual.Length);
+        Assert.Equal(expected[0], actual[0], 2e-6 * expected[0]);
+        // AdamW makes whole steps out of gradients that are zero but for rounding, so that later losses differ more.
+        for (int i = 1; i < expected.Length; i++) Assert.Equal(expected[i], actual[i], 2e-4 * expected[i]);
+    }
 
     private TrainingResult Train(int devices, string name, string more, int stopAfter = int.MaxValue)
     {
@@ -90,6 +122,28 @@ public sealed class SharedTrainingTests(SmallRun run) : IClassFixture<SmallRun>
         {
             File.Move(kept, picture);
         }
+    }
+
+    [Fact]
+    public void GPUs_that_evaluate_together_report_what_one_reports()
+    {
+        CudaDevice[] gpus = Gpu.Devices(0, 1, 2);
+        LavtOptions options = run.Options("evaluates");
+        BertTokenizer tokenizer = ReferDatasets.LoadTokenizer(options.Data, options.Model.Bert);
+        ReferDataset dataset = ReferDatasets.Open(options.Data, "val", tokenizer);
+        EvaluationReport Report(CollectiveQueue group)
+        {
+            LavtModel model = new(options.Model, new RandomSource(4));
+            model.MoveTo(gpus[group.Rank].Device);
+            return new Evaluator(model, dataset, 2, 1) { Devices = group }.Run(dataset.EvaluationPlan(), default);
+        }
+        EvaluationReport one = Report(CollectiveQueue.Single);
+        DeviceThreads.Run(3, 3, group =>
+        {
+            EvaluationReport shared = Report(group);
+            Assert.Equal(one.Results, shared.Results);
+            Assert.Equal((one.Scores.MeanIou, one.Scores.OverallIou, one.Scores.Sentences), (shared.Scores.MeanIou, shared.Scores.OverallIou, shared.Scores.Sentences));
+        }, gpus);
     }
 
     [Fact]

@@ -108,6 +108,37 @@ public sealed unsafe class GemmTests
         }
     }
 
+    [Theory]
+    [InlineData(13, 1, 1)]
+    [InlineData(17, 33, 511)]
+    [InlineData(20, 200, 1537)]
+    [InlineData(23, 1100, 7)]
+    [InlineData(24, 64, 1024)]
+    public void A_sentence_of_words_times_packed_weights_equals_double_loops(int m, int n, int k)
+    {
+        for (int options = 0; options < 16; options++)
+        {
+            using Case product = new(m, n, k, Layout.TransposedB, 17);
+            Activation activation = options % 2 == 0 ? Activation.None : Activation.Gelu;
+            Epilogue epilogue = product.Epilogue(activation, (options & 2) != 0, (options & 4) != 0, (options & 8) != 0, preActivation: false);
+            using PackedMatrix packed = PackedMatrix.Pack(product.B, k, n);
+            Gemm.Run(m, n, k, product.A, packed, product.C, product.CStride, epilogue);
+            product.AssertEqual(epilogue);
+        }
+    }
+
+    [Fact]
+    public void Words_give_the_same_bits_alone_and_with_others()
+    {
+        const int One = 20, Both = 40, N = 96, K = 1300;
+        using Case product = new(Both, N, K, Layout.TransposedB, 19);
+        using PackedMatrix packed = PackedMatrix.Pack(product.B, K, N);
+        Gemm.Run(Both, N, K, product.A, packed, product.C, product.CStride, default);
+        float[] together = product.Result();
+        Gemm.Run(One, N, K, product.A, packed, product.C, product.CStride, default);
+        Assert.Equal(together, product.Result());
+    }
+
     [Fact]
     public void Packed_operand_of_another_size_is_refused()
     {

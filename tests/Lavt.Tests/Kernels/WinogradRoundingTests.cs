@@ -15,6 +15,7 @@ public sealed unsafe class WinogradRoundingTests
     [InlineData(3, "1x15x23", 1, 160, 64)]
     [InlineData(1, "8x13x18", 3, 64, 96)]
     [InlineData(3, "5x15x11", 3, 96, 64)]
+    [InlineData(1, "1x7x13", 1, 512, 513)]
     public void Error_is_below_that_of_bfloat16(int batch, string extents, int frames, int cin, int cout)
     {
         (Volume map, Volume kernel) = (Volumes.Parse(extents), new(frames, 3, 3));

@@ -62,7 +62,7 @@ public sealed unsafe class PackedBf16Matrix : IDisposable
             float* pairs = (float*)Workers.Scratch(count * sizeof(float));
             if (rows < Bf16Tile.PanelWidth) new Span<float>(pairs, checked((int)count)).Clear();
             for (int i = 0; i < rows; i++)
-                Bf16Loop.Round(Weight + ((nint)(first + i) * K), K, (ushort*)(pairs + ((nint)i * Pairs)));
+                Bf16Gemm.Round(Weight + ((nint)(first + i) * K), K, (ushort*)(pairs + ((nint)i * Pairs)));
             Transpose.Run(pairs, Pairs, Panels + (index * count), Bf16Tile.PanelWidth, Bf16Tile.PanelWidth, Pairs);
         }
     }
