@@ -54,7 +54,7 @@ public unsafe class GemmHopperTests
         Tensor a = Gpu.From(Array.ConvertAll(x.A, value => isBf16 ? (short)(BitConverter.SingleToInt32Bits(value) >> 16) : BitConverter.HalfToInt16Bits((Half)value)), [x.A.Length]);
         Tensor b = Gpu.From(x.B, [x.B.Length]), bias = Gpu.From(x.Bias, [x.N]), c = Tensor.Empty([x.M * x.N], roundsResult ? DType.I16 : DType.F32, Gpu.Device.Device);
         Epilogue epilogue = new() { Bias = bias.DevicePointer<float>() };
-        void* result = roundsResult ? c.DevicePointer<short>() : c.DevicePointer<float>();
+        void* result = roundsResult ? (void*)c.DevicePointer<short>() : c.DevicePointer<float>();
         Lavt.Kernels.Cuda.Gemm.RunRounded(Gpu.Device.Stream, x.M, x.N, x.K, a.DevicePointer<short>(), new Matrix(b.DevicePointer<float>(), 1, x.K), result, epilogue, precision, roundsResult);
         float[] sums = roundsResult
             ? Array.ConvertAll(c.ToArray<short>(), bits => isBf16 ? BitConverter.Int32BitsToSingle(bits << 16) : (float)BitConverter.Int16BitsToHalf(bits))
