@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Lavt.Kernels.Cuda.Driver;
@@ -15,6 +14,8 @@ internal static class CompileReport
 {
     // CUfunction_attribute
     private const int StaticShared = 1, LocalBytes = 3, Registers = 4;
+
+    private const string KernelClasses = "Lavt.Kernels.Cuda";
 
     /// <summary>Sources that are compiled for many head sizes are compiled for that of all published models.</summary>
     private const string OtherHeads = "-DHEAD_DIM=", PublishedHead = "-DHEAD_DIM=32";
@@ -45,23 +46,17 @@ internal static class CompileReport
             object[] kernels = errors.ContainsKey(source.Key) ? [] : Load(device, source, errors);
             output.WriteLine(JsonSerializer.Serialize(new { source = source.Key, seconds = Math.Round(seconds[source.Key], 3), kernels, error = errors.GetValueOrDefault(source.Key) }));
         }
-        return errors.Count;
+        string[] unused = [.. KernelSources.Files.Where(file => file.EndsWith(".cu", StringComparison.Ordinal) && sources.All(source => source.First().Source.File != file))];
+        foreach (string file in unused) output.WriteLine(JsonSerializer.Serialize(new { source = file, seconds = 0, kernels = Array.Empty<object>(), error = "no class of the program has a kernel of it" }));
+        return errors.Count + unused.Length;
     }
 
     /// <summary>The kernels that classes of the program hold.</summary>
     private static IEnumerable<CudaKernel> Kernels()
     {
-        foreach (Type type in typeof(CudaKernel).Assembly.GetTypes().Where(type => !type.ContainsGenericParameters))
-        {
-            foreach (FieldInfo field in type.GetFields(BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.DeclaredOnly))
-            {
-                if (field.FieldType != typeof(CudaKernel) && field.FieldType != typeof(CudaKernel[])) continue;
-                RuntimeHelpers.RunClassConstructor(type.TypeHandle);
-                object? value = field.GetValue(null);
-                foreach (CudaKernel kernel in value as CudaKernel[] ?? [(CudaKernel)value!])
-                    if (!kernel.Source.Options.Any(option => option.StartsWith(OtherHeads, StringComparison.Ordinal) && option != PublishedHead)) yield return kernel;
-            }
-        }
+        foreach (Type type in typeof(CudaKernel).Assembly.GetTypes().Where(type => type.Namespace == KernelClasses && !type.ContainsGenericParameters))
+            RuntimeHelpers.RunClassConstructor(type.TypeHandle);
+        return CudaKernel.Made.Where(kernel => !kernel.Source.Options.Any(option => option.StartsWith(OtherHeads, StringComparison.Ordinal) && option != PublishedHead));
     }
 
     private static object[] Load(CudaDevice device, IGrouping<string, CudaKernel> source, ConcurrentDictionary<string, string> errors)

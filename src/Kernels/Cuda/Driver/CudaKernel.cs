@@ -15,6 +15,8 @@ public sealed unsafe class CudaKernel
     /// <summary>CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES.</summary>
     private const int MaxDynamicSharedBytes = 8;
 
+    private static readonly List<CudaKernel> s_made = [];
+
     private readonly string _file;
     private readonly string _name;
     private readonly string[] _options;
@@ -25,7 +27,20 @@ public sealed unsafe class CudaKernel
     /// <param name="file">The .cu file among the embedded ones.</param>
     /// <param name="name">The function, declared <c>extern "C" __global__</c>.</param>
     /// <param name="options">Options of the compiler, such as <c>-DTILE=64</c>.</param>
-    public CudaKernel(string file, string name, params string[] options) => (_file, _name, _options) = (file, name, options);
+    public CudaKernel(string file, string name, params string[] options)
+    {
+        (_file, _name, _options) = (file, name, options);
+        lock (s_made) s_made.Add(this);
+    }
+
+    /// <summary>The kernels of all classes that were used so far.</summary>
+    internal static IReadOnlyList<CudaKernel> Made
+    {
+        get
+        {
+            lock (s_made) return [.. s_made];
+        }
+    }
 
     /// <summary>The file, the function and the options that it is compiled with.</summary>
     internal (string File, string Name, string[] Options) Source => (_file, _name, _options);
