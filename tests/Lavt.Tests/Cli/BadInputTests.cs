@@ -115,7 +115,7 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void A_device_that_does_not_train() => AssertFails(Train("--device cuda:0"), ExitCode.Usage, "--device", "--device cpu");
+    public void Devices_of_two_kinds() => AssertFails(Train("--device cpu:0,cuda:0"), ExitCode.Usage, "--device", "devices of one kind");
 
     [Fact]
     public void A_broken_picture_in_the_middle_of_training_loses_nothing()
