@@ -83,32 +83,43 @@ internal static unsafe class GemmTile
     public static void Run<V>(int rows, ref readonly TileJob job)
         where V : struct, ISimd<V>
     {
+        // In the loop itself a choice costs a register, and products whose weights are near up to a tenth of their time.
+        if (job.Ahead != 0) Run<V, Far>(rows, in job);
+        else Run<V, Near>(rows, in job);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run<V, P>(int rows, ref readonly TileJob job)
+        where V : struct, ISimd<V>
+        where P : IPrefetch
+    {
         switch (rows)
         {
-            case 1: Run<V, Rows1>(in job); break;
-            case 2: Run<V, Rows2>(in job); break;
-            case 3: Run<V, Rows3>(in job); break;
-            case 4: Run<V, Rows4>(in job); break;
-            case 5: Run<V, Rows5>(in job); break;
-            case 6: Run<V, Rows6>(in job); break;
-            case 7: Run<V, Rows7>(in job); break;
-            case 8: Run<V, Rows8>(in job); break;
-            case 9: Run<V, Rows9>(in job); break;
-            case 10: Run<V, Rows10>(in job); break;
-            case 11: Run<V, Rows11>(in job); break;
-            default: Run<V, Rows12>(in job); break;
+            case 1: Run<V, P, Rows1>(in job); break;
+            case 2: Run<V, P, Rows2>(in job); break;
+            case 3: Run<V, P, Rows3>(in job); break;
+            case 4: Run<V, P, Rows4>(in job); break;
+            case 5: Run<V, P, Rows5>(in job); break;
+            case 6: Run<V, P, Rows6>(in job); break;
+            case 7: Run<V, P, Rows7>(in job); break;
+            case 8: Run<V, P, Rows8>(in job); break;
+            case 9: Run<V, P, Rows9>(in job); break;
+            case 10: Run<V, P, Rows10>(in job); break;
+            case 11: Run<V, P, Rows11>(in job); break;
+            default: Run<V, P, Rows12>(in job); break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Run<V, R>(ref readonly TileJob job)
+    private static void Run<V, P, R>(ref readonly TileJob job)
         where V : struct, ISimd<V>
+        where P : IPrefetch
         where R : IRowCount
     {
         RowSums<V> r0 = default, r1 = default, r2 = default, r3 = default, r4 = default, r5 = default;
         RowSums<V> r6 = default, r7 = default, r8 = default, r9 = default, r10 = default, r11 = default;
         nint row = job.ARowStride, aStep = job.AStepStride, bStep = job.BStepStride, steps = job.Steps;
-        nint near = StepsAhead * bStep, far = job.Ahead != 0 ? job.Ahead : near + V.Width;
+        nint far = job.Ahead;
         float* aTap = job.A, bTap = job.B;
         for (nint tap = job.Taps; tap > 0; tap--, aTap += job.ATapStride, bTap += job.BTapStride)
         {
@@ -119,8 +130,9 @@ internal static unsafe class GemmTile
                 if (Sse.IsSupported)
                 {
                     // Weights that come from afar: up to 8 % on long sums, nothing lost where they are near.
-                    Sse.Prefetch0(b + near);
-                    if (V.Width == 16) Sse.Prefetch0(b + far);
+                    Sse.Prefetch0(b + (StepsAhead * bStep));
+                    if (P.IsFar) Sse.Prefetch0(b + far);
+                    else if (V.Width == 16) Sse.Prefetch0(b + (StepsAhead * bStep) + V.Width);
                 }
                 V left = V.Load(b), right = V.Load(b + V.Width);
                 r0.Add(a0[0], left, right);
@@ -156,6 +168,30 @@ internal static unsafe class GemmTile
         if (R.Rows > 9) r9.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
         if (R.Rows > 10) r10.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
         if (R.Rows > 11) r11.Store(ref c, ldc, ref addend, ldd, ref residual, ldr);
+    }
+
+    /// <summary>Whether the second cache line that each step calls for is <see cref="TileJob.Ahead"/>, not the next one.</summary>
+    private interface IPrefetch
+    {
+        static abstract bool IsFar { get; }
+    }
+
+    private readonly struct Near : IPrefetch
+    {
+        public static bool IsFar
+        {
+            [MethodImpl(MethodImplOptions.AggressiveInlining)]
+            get => false;
+        }
+    }
+
+    private readonly struct Far : IPrefetch
+    {
+        public static bool IsFar
+        {
+            [MethodImpl(MethodImplOptions.AggressiveInlining)]
+            get => true;
+        }
     }
 
     /// <summary>The sums of one row of the tile.</summary>
