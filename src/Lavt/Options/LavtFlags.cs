@@ -116,5 +116,5 @@ public static class LavtFlags
         .Text("--gpus", "N|0,1,…", "Compute on the first N GPUs, or on those with the numbers given: short for --device cuda:0,cuda:1,…",
             _ => null, (o, v) => o with { DeviceNames = MachineOptions.DevicesOfGpus(v) })
         .Integer("--threads", "Threads that compute; one per core when not given.", o => o.Threads, (o, v) => o with { Threads = v })
-        .Choice("--precision", "Type of the arithmetic: bf16 and, on a GPU, tf32 and fp16 round the inputs of linear layers.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32), ("bf16", Precision.BFloat16), ("tf32", Precision.Tf32), ("fp16", Precision.Float16));
+        .Choice("--precision", "Type of the arithmetic: bf16 and, on a GPU, tf32 and fp16 round the inputs of products; weights, sums and norms stay in float32.", o => o.Precision, (o, v) => o with { Precision = v }, ("fp32", Precision.Float32), ("bf16", Precision.BFloat16), ("tf32", Precision.Tf32), ("fp16", Precision.Float16));
 }
