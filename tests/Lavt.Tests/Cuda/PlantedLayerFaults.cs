@@ -106,7 +106,7 @@ public static class PlantedLayerFaults
     private static IEnumerable<Fault> Convolutions() =>
     [
         new("Convolution.cuh", "the map has no border on the left", "x + offset.width >= 0 && ", "", Cases: "Conv"),
-        new("Convolution.cu", "pixels beyond the last", "if (pixel >= shape.pixels || column >= shape.output) return;", "if (column >= shape.output) return;", Cases: "Conv"),
+        new("Convolution.cu", "a pixel beyond the last", "if (pixel >= shape.pixels || column >= shape.output) return;", "if (pixel > shape.pixels || column >= shape.output) return;", Cases: "Conv"),
         new("Convolution.cu", "taps are not turned round for the gradient", "tap = taps - 1 - (int)(i / input / output)", "tap = (int)(i / input / output)", Cases: "Conv"),
         new("ConvolutionWeights.cu", "every tap reads the same pixel", "x[(pixel + shift) *", "x[pixel *", Cases: "Conv"),
         new("ConvolutionWeights.cu", "input and output channels exchanged", "dWeight[((i64)o * input + c) * taps + tap] = sum;", "dWeight[i] = sum;", Cases: "Conv"),
