@@ -97,6 +97,10 @@ namespace emulator
     // The device that a stream was made on; for the default stream that of the current context.
     int deviceOfStream(Handle stream);
 
+    // Memory, a multiple of pages, with ranges on either side that no access may touch; null when there is none.
+    char* mapGuarded(size_t bytes);
+    void unmapGuarded(char* memory, size_t bytes);
+
     // Memory of the devices, full of NaNs when given out, between canaries.
     Result allocate(uint64_t* address, size_t bytes, int device);
     Result release(uint64_t address);

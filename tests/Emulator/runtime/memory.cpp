@@ -10,6 +10,10 @@ namespace emulator
         constexpr uint32_t Canary = 0xFFA5FFA5;
         constexpr size_t Front = 256, Page = 4096;
 
+        // What no access may touch on either side of a block: an access far beyond a buffer is an illegal address, as on a
+        // GPU, and does not reach the memory of this process.
+        constexpr size_t Guard = 64 << 20;
+
         struct Allocation { size_t bytes, mapped; int device; };
 
         std::map<uint64_t, Allocation> allocations;
@@ -30,13 +34,24 @@ namespace emulator
         }
     }
 
+    char* mapGuarded(size_t bytes)
+    {
+        char* range = (char*)mmap(nullptr, bytes + 2 * Guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (range == MAP_FAILED) return nullptr;
+        if (!mprotect(range + Guard, bytes, PROT_READ | PROT_WRITE)) return range + Guard;
+        munmap(range, bytes + 2 * Guard);
+        return nullptr;
+    }
+
+    void unmapGuarded(char* memory, size_t bytes) { munmap(memory - Guard, bytes + 2 * Guard); }
+
     Result allocate(uint64_t* address, size_t bytes, int device)
     {
         if (!bytes) return InvalidValue;
         if (inUse[device] + bytes > memoryOf(device)) return OutOfMemory;
         size_t mapped = (bytes + Front + 256 + Page - 1) / Page * Page;
-        char* memory = (char*)mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED) return OutOfMemory;
+        char* memory = mapGuarded(mapped);
+        if (!memory) return OutOfMemory;
         for (size_t i = 0; i < Front; i += 4) memcpy(memory + i, &Canary, 4);
         memset(memory + Front, 0xFF, bytes);
         for (size_t i = Front + (bytes + 3) / 4 * 4; i < mapped; i += 4) memcpy(memory + i, &Canary, 4);
@@ -52,7 +67,7 @@ namespace emulator
         if (found == allocations.end()) return failWith(InvalidValue, "memory is given back that is not in use");
         Result result = isWhole(address, found->second) ? Success : failWith(IllegalAddress, "a kernel wrote beyond a buffer; the last was " + lastKernel);
         inUse[found->second.device] -= found->second.bytes;
-        munmap((char*)address - Front, found->second.mapped);
+        unmapGuarded((char*)address - Front, found->second.mapped);
         allocations.erase(found);
         return result;
     }

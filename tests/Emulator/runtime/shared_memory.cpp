@@ -1,5 +1,6 @@
 #include "shared_memory.h"
-#include <cstdlib>
+#include "device.h"
+#include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
 #include <link.h>
@@ -45,9 +46,9 @@ namespace emulator
     {
         b->dynamicBytes = bytes;
         if (bytes + CanaryBytes <= b->dynamicRoom) return;
-        free(b->dynamicShared);
+        if (b->dynamicShared) unmapGuarded(b->dynamicShared, b->dynamicRoom);
         b->dynamicRoom = (bytes + CanaryBytes + 65535) / 65536 * 65536;
-        b->dynamicShared = (char*)aligned_alloc(1024, b->dynamicRoom);
+        b->dynamicShared = mapGuarded(b->dynamicRoom);
     }
 
     void fillShared(BlockState* b)
