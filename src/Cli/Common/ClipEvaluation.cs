@@ -51,7 +51,7 @@ internal static class ClipEvaluation
         {
             Devices = devices,
             Progress = devices.Rank > 0 ? null : (done, total) => status.Progress(new TrainingProgress(dataset.Name, done, total, null, null)),
-            MaskReady = masks is null ? null : mask => masks.Add(a2d![mask.Sample], mask.AtModelSize, mask.Confidence),
+            MaskReady = masks is null ? null : mask => masks.Add(a2d![mask.Sample], mask.Mask, mask.Confidence),
             Features = features is null ? null : (features, a2d!),
         };
         ClipChoice[] plan = ClipPlan.Evaluation(dataset);
