@@ -17,6 +17,7 @@ public sealed class CapturedGradients : IDisposable
     private readonly long[] _counts;
     private readonly Device _device;
     private readonly Func<Tensor>? _seedGradient;
+    private readonly Action? _behind;
     private ulong _seed;
     private ulong _streams;
     private bool _hasRun;
@@ -25,11 +26,13 @@ public sealed class CapturedGradients : IDisposable
     /// <param name="device">The GPU.</param>
     /// <param name="state">The parameters and buffers of the model; those of I64 on the host are counters, which every pass raises by the same number.</param>
     /// <param name="seedGradient">Makes, on the GPU, the gradient to begin the backward pass with, such as the scale of a loss scaler; null for 1.</param>
-    public CapturedGradients(Device device, IEnumerable<Tensor> state, Func<Tensor>? seedGradient = null)
+    /// <param name="behind">Launches, as a part of the graph, what follows the backward pass, such as the step of an optimizer.</param>
+    public CapturedGradients(Device device, IEnumerable<Tensor> state, Func<Tensor>? seedGradient = null, Action? behind = null)
     {
         Tensor[] all = [.. state.Distinct()];
         _device = device;
         _seedGradient = seedGradient;
+        _behind = behind;
         _parameters = [.. all.Where(tensor => tensor.RequiresGradient())];
         _gradients = new Tensor?[_parameters.Length];
         _counters = [.. all.Where(tensor => tensor.DType == DType.I64 && tensor.Device == Device.Cpu && tensor.Count == 1)];
@@ -90,9 +93,13 @@ public sealed class CapturedGradients : IDisposable
         Begin();
         try
         {
-            using Tape tape = Tape.Begin();
-            Tensor value = loss(arguments[1..]);
-            tape.Backward(value, _seedGradient?.Invoke());
+            Tensor value;
+            using (Tape tape = Tape.Begin())
+            {
+                value = loss(arguments[1..]);
+                tape.Backward(value, _seedGradient?.Invoke());
+            }
+            _behind?.Invoke();
             return scope.Return(value.Detach());
         }
         finally

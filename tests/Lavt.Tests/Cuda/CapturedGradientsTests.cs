@@ -2,13 +2,14 @@ using Lavt.Autograd;
 using Lavt.Kernels.Cuda.Driver;
 using Lavt.Losses;
 using Lavt.Models;
+using Lavt.Nn;
 using Lavt.Options;
 using Lavt.Tensors;
 using Xunit;
 
 namespace Lavt.Tests.Cuda;
 
-/// <summary>Forward and backward passes as CUDA graphs: the bits of the passes as they are, random numbers and counters included.</summary>
+/// <summary>Forward and backward passes and whole training steps as CUDA graphs: the bits of those as they are, random numbers and counters included.</summary>
 public sealed class CapturedGradientsTests : IDisposable
 {
     private const string Flags = "--model lavt_one --embed_dim 8 --depths 1-2-1-1 --heads 1-1-2-2 --window 3 --drop_path 0.3 --fusion_drop 0.2 "
@@ -105,6 +106,60 @@ public sealed class CapturedGradientsTests : IDisposable
         graph.Run(there => Loss(model, there), Batch(1));
         Generator.Current = new RandomSource(6);
         Assert.Contains("seed 6", Assert.Throws<InvalidOperationException>(() => graph.Run(there => Loss(model, there), Batch(1))).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_whole_step_is_one_graph_and_has_the_bits_of_one_launched_kernel_by_kernel(bool scales)
+    {
+        const int Steps = 5, Overflowing = 3;
+        LavtModel plain = Model(Flags), captured = Model(Flags);
+        AdamW expected = Optimizer(plain), actual = Optimizer(captured);
+        LossScaler? plainScaler = scales ? new LossScaler(plain.Device) : null, scaler = scales ? new LossScaler(captured.Device) : null;
+        using CapturedStep graph = new(captured.Device, captured.State().Select(entry => entry.Value), actual, scaler);
+        for (int step = 0; step < Steps; step++)
+        {
+            using MemoryScope scope = MemoryScope.Begin();
+            // A factor of the loss: with infinity gradients are not finite, which only a scaler looks at.
+            Tensor[] batch = [.. Batch((ulong)step), Tensor.From([scales && step == Overflowing ? float.PositiveInfinity : 1f], [])];
+            expected.LearningRate = actual.LearningRate = 1e-3 / (step + 1);
+            Generator.Current = new RandomSource(5, 1000 * (ulong)step);
+            using (Tape tape = Tape.Begin()) tape.Backward(FactoredLoss(plain, [.. batch.Select(tensor => Ops.To(tensor, plain.Device))]), plainScaler?.Seed(1));
+            expected.Step(1, plainScaler);
+            plain.ClearGradients();
+
+            Generator.Current = new RandomSource(5, 1000 * (ulong)step);
+            DriverCalls start = DriverCalls.OfThisThread;
+            graph.Run(there => FactoredLoss(captured, there), batch);
+            // The launch brings the learning rate.
+            if (step >= 2) Assert.Equal(new DriverCalls(Launches: 1, Graphs: 1, Allocations: 0, Waits: 0), DriverCalls.OfThisThread - start);
+            AssertSameMoments(expected, actual, step + (scales && step >= Overflowing ? 0 : 1));
+            Assert.Equal(plainScaler?.Read(), scaler?.Read());
+        }
+        if (scales) Assert.Equal(LossScaler.InitialScale / 2, scaler!.Read().Scale);
+    }
+
+    private static AdamW Optimizer(LavtModel model) =>
+        new([new ParameterGroup("all", [.. model.Parameters().Select(parameter => (parameter.Name, parameter.Value))], 0.01)], 0, amsgrad: true);
+
+    private static Tensor FactoredLoss(LavtModel model, Tensor[] batch) => Ops.Multiply(Loss(model, batch), batch[4]);
+
+    private static void AssertSameMoments(AdamW expected, AdamW actual, long steps)
+    {
+        int changed = 0;
+        foreach (((string name, Tensor one), (_, Tensor other)) in expected.Parameters.Zip(actual.Parameters))
+        {
+            Assert.Null(other.Gradient());
+            AdamW.Moments? moments = expected.MomentsOf(one), others = actual.MomentsOf(other);
+            Assert.Equal(moments is null, others is null);
+            if (moments is null || others is null) continue;
+            changed++;
+            Assert.Equal((steps, steps), (moments.Step, others.Step));
+            foreach ((Tensor left, Tensor right) in new[] { (one, other), (moments.First, others.First), (moments.Second, others.Second), (moments.LargestSecond!, others.LargestSecond!) })
+                Assert.True(left.ToArray<float>().SequenceEqual(right.ToArray<float>()), name);
+        }
+        Assert.InRange(changed, 100, int.MaxValue);
     }
 
     private static Tensor Loss(LavtModel model, Tensor[] batch)
