@@ -14,21 +14,24 @@ public sealed class ClipLoader
 {
     private readonly IClipDataset _dataset;
     private readonly ClipBatch[] _ring;
+    private readonly int _held;
 
     /// <summary>Takes memory for the batches.</summary>
     /// <param name="dataset">The samples.</param>
     /// <param name="batchSize">The number of clips in a batch.</param>
     /// <param name="threads">The number of loading threads (--workers); with 0 the reading thread loads each batch itself.</param>
-    /// <param name="lookAhead">How many batches are loaded while one is in use, if there are threads.</param>
-    public ClipLoader(IClipDataset dataset, int batchSize, int threads, int lookAhead = 2)
+    /// <param name="lookAhead">How many batches are loaded while others are in use, if there are threads.</param>
+    /// <param name="held">How many batches are in use together: the last one read, and those before it.</param>
+    public ClipLoader(IClipDataset dataset, int batchSize, int threads, int lookAhead = 2, int held = 1)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         ArgumentOutOfRangeException.ThrowIfLessThan(lookAhead, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(held, 1);
         _dataset = dataset;
-        (BatchSize, Threads) = (batchSize, threads);
-        _ring = new ClipBatch[threads == 0 ? 1 : 1 + lookAhead];
+        (BatchSize, Threads, _held) = (batchSize, threads, held);
+        _ring = new ClipBatch[threads == 0 ? held : held + lookAhead];
         for (int i = 0; i < _ring.Length; i++) _ring[i] = new ClipBatch(batchSize, dataset.Shape);
     }
 
@@ -49,7 +52,7 @@ public sealed class ClipLoader
     public int BatchCount(int items, bool dropLast) => dropLast ? items / BatchSize : (items + BatchSize - 1) / BatchSize;
 
     /// <summary>
-    /// The batches of a plan in order. Each is valid until the next one is asked for. One reading at a time. The first item of
+    /// The batches of a plan in order. Each is valid until the next one is asked for, or as many more as are held. One reading at a time. The first item of
     /// the plan that cannot be loaded ends the reading with its own exception, unless <see cref="GoOnPastBroken"/> is set.
     /// </summary>
     /// <param name="plan">The items, see <see cref="ClipPlan"/>.</param>
@@ -65,7 +68,7 @@ public sealed class ClipLoader
 
     private IEnumerable<ClipBatch> ReadBatches(ClipChoice[] plan, int batches, int firstBatch)
     {
-        using LoadingCrew<ClipBatch> crew = new(new Work(_dataset, plan, BatchSize, GoOnPastBroken), _ring, firstBatch, batches, Threads);
+        using LoadingCrew<ClipBatch> crew = new(new Work(_dataset, plan, BatchSize, GoOnPastBroken), _ring, firstBatch, batches, Threads, _held);
         for (int batch = firstBatch; batch < batches; batch++) yield return crew.Take(batch);
     }
 
