@@ -95,8 +95,11 @@ public sealed class ModelBenchmark
         void Step()
         {
             Tensor loss = graph is null ? Differentiate() : graph.Run(LossOf, _frames, _language ?? _ids, _mask, _target);
-            if (graph is null) optimizer.Step();
-            _model.ClearGradients();
+            if (graph is null)
+            {
+                optimizer.Step();
+                _model.ClearGradients();
+            }
             // Waits for a GPU.
             _ = loss.Item<float>();
         }

@@ -22,18 +22,16 @@ public sealed class CapturedStep : IDisposable
     public CapturedStep(Device device, IEnumerable<Tensor> state, AdamW optimizer, LossScaler? scaler = null)
     {
         _optimizer = optimizer;
-        _graph = new CapturedGradients(device, state, scaler is null ? null : () => scaler.Seed(1), () => optimizer.StepPrepared(scaler));
+        _graph = new CapturedGradients(device, state, () => optimizer.StepPrepared(scaler), scaler is null ? null : () => scaler.Seed(1));
     }
 
-    /// <summary>Makes a step. The parameters have no gradients afterwards.</summary>
+    /// <summary>Makes a step.</summary>
     /// <returns>The loss, for what is launched before the next step.</returns>
     /// <inheritdoc cref="CapturedGradients.Run"/>
     public Tensor Run(Func<Tensor[], Tensor> loss, params Tensor[] arguments)
     {
         _optimizer.Prepare(gradientScale: 1);
-        Tensor value = _graph.Run(loss, arguments);
-        foreach ((_, Tensor parameter) in _optimizer.Parameters) parameter.ClearGradient();
-        return value;
+        return _graph.Run(loss, arguments);
     }
 
     /// <summary>Gives the graphs and their memory back.</summary>
