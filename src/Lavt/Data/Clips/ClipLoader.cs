@@ -10,8 +10,8 @@ namespace Lavt.Data.Clips;
 /// foreach (ClipBatch batch in loader.Read(ClipPlan.Training(dataset, seed, epoch), dropLast: true)) …
 /// </code>
 /// </example>
-public sealed class ClipLoader(IClipDataset dataset, int batchSize, int threads)
-    : Loader<ClipChoice, ClipBatch>(batchSize, threads, lookAhead: 2, held: 1, size => new ClipBatch(size, dataset.Shape))
+public sealed class ClipLoader(IClipDataset dataset, int batchSize, int threads, int held = 1)
+    : Loader<ClipChoice, ClipBatch>(batchSize, threads, lookAhead: 2, held, size => new ClipBatch(size, dataset.Shape))
 {
     /// <summary>
     /// Whether clips that cannot be loaded are marked (<see cref="ClipItem.Failure"/>) instead of ending the reading.
