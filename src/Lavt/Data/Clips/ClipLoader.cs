@@ -4,6 +4,7 @@ namespace Lavt.Data.Clips;
 /// <param name="dataset">The samples.</param>
 /// <param name="batchSize">The number of clips in a batch.</param>
 /// <param name="threads">The number of loading threads (--workers); with 0 the reading thread loads each batch itself.</param>
+/// <param name="held">How many batches are in use together: the last one read, and those before it.</param>
 /// <example>
 /// <code>
 /// ClipLoader loader = new(dataset, batchSize: 4, threads: 4);
