@@ -91,14 +91,14 @@ public static class ModelInference
     }
 
     /// <summary>The shape of a tensor that every LAVT has.</summary>
-    /// <exception cref="WeightFileException">There is none, or it has fewer axes.</exception>
+    /// <exception cref="WeightFileException">There is none, or it has fewer axes or no numbers.</exception>
     private static Shape ShapeOf(IReadOnlyDictionary<string, Tensor> state, string key, int leastRank, string file)
     {
         if (!state.TryGetValue(key, out Tensor? tensor))
             throw new WeightFileException(file, $"holds no whole LAVT model: {key} is missing; get the file again, or give another");
-        return tensor.Rank >= leastRank
+        return tensor.Rank >= leastRank && tensor.Count > 0
             ? tensor.Shape
-            : throw new WeightFileException(file, $"{key} has the shape {tensor.Shape}, in a LAVT model it has {leastRank} axes; get the file again, or give another");
+            : throw new WeightFileException(file, $"{key} has the shape {tensor.Shape}, in a LAVT model it has {leastRank} axes with numbers; get the file again, or give another");
     }
 
     private static ModelOptions WithBackbone(ModelOptions options, IReadOnlyDictionary<string, Tensor> state, string file)
