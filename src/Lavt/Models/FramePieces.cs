@@ -4,8 +4,8 @@ using Lavt.Tensors;
 namespace Lavt.Models;
 
 /// <summary>
-/// Bounds the memory of long clips in inference: what treats frames (or groups of frames) apart is computed for a few frames
-/// at a time, with the same numbers as for all at once.
+/// Bounds the memory of long clips and large batches in inference: what treats frames (or groups of frames, or entries of a
+/// batch) apart is computed for a few at a time, with the same numbers as for all at once.
 /// </summary>
 internal static class FramePieces
 {
@@ -13,18 +13,21 @@ internal static class FramePieces
     public const int Frames = 8;
 
     /// <summary>The results for all frames: those of <paramref name="piece"/>(first frame, frames) one after the other along the first axis.</summary>
-    public static Tensor Concat(int frames, Func<int, int, Tensor> piece)
+    public static Tensor Concat(int frames, Func<int, int, Tensor> piece) => Concat(frames, Frames, piece);
+
+    /// <summary>The same for entries of any kind, <paramref name="together"/> of them at a time.</summary>
+    public static Tensor Concat(int entries, int together, Func<int, int, Tensor> piece)
     {
-        // A tape holds what all frames need for the gradient in any case.
-        if (frames <= Frames || Tape.Current is not null) return piece(0, frames);
+        // A tape holds what all entries need for the gradient in any case.
+        if (entries <= together || Tape.Current is not null) return piece(0, entries);
         Tensor? whole = null;
-        for (int start = 0; start < frames; start += Frames)
+        for (int start = 0; start < entries; start += together)
         {
             using MemoryScope scope = MemoryScope.Begin();
-            int count = Math.Min(Frames, frames - start);
+            int count = Math.Min(together, entries - start);
             Tensor part = piece(start, count);
             int rows = part.Shape[0] / count;
-            whole ??= scope.Return(part.EmptyLike(part.Shape.With(0, frames * rows)));
+            whole ??= scope.Return(part.EmptyLike(part.Shape.With(0, entries * rows)));
             whole.ViewSlice(0, start * rows, count * rows).CopyFrom(part);
         }
         return whole!;

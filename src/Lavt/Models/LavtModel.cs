@@ -70,8 +70,19 @@ public sealed class LavtModel : Module
     /// <param name="mask">1 for words, 0 for padding: [B, L].</param>
     public Tensor Forward(PwamVisuals prefix, int height, int width, Tensor language, Tensor mask)
     {
+        ArgumentNullException.ThrowIfNull(prefix);
+        ArgumentNullException.ThrowIfNull(language);
+        ArgumentNullException.ThrowIfNull(mask);
         using MemoryScope scope = MemoryScope.Begin();
-        return scope.Return(Decode(Features(prefix, language, mask), height, width));
+        int sentences = mask.Shape[0], repeats = prefix.Map.Tokens.Shape[0] / sentences;
+        // One after the other, an entry's maps are still in the cache when the next layer reads them.
+        int together = Device.IsCuda || Training ? sentences : 1;
+        return scope.Return(FramePieces.Concat(sentences, together, (start, count) =>
+        {
+            if (count == sentences) return Decode(Features(prefix, language, mask), height, width);
+            PwamVisuals part = prefix.With(tensor => tensor.ViewSlice(0, start * repeats, count * repeats));
+            return Decode(Features(part, language.ViewSlice(0, start, count), mask.ViewSlice(0, start, count)), height, width);
+        }));
     }
 
     /// <summary>The stages' maps that the decoder reads, stage 1 first; null for a stage that gives none. Parameters as for <see cref="Forward(PwamVisuals, int, int, Tensor, Tensor)"/>.</summary>

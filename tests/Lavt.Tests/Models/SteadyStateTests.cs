@@ -11,7 +11,7 @@ namespace Lavt.Tests.Models;
 
 /// <summary>
 /// Once warm, a step asks the system for no memory, and the managed heap gets nothing but the small objects that describe
-/// operations: their number depends on the layers, never on the size of pictures or batches.
+/// operations: their number depends on the layers (and in inference on the sentences), never on the size of pictures.
 /// </summary>
 public class SteadyStateTests
 {

@@ -29,6 +29,20 @@ public class VideoModelTests
         Close(whole, pieces);
     }
 
+    /// <summary>Inference takes the entries of a batch one after the other; a pass that is recorded takes them together.</summary>
+    [Theory]
+    [InlineData("--model lavt_one", 1)]
+    [InlineData("--model lavt_one --ytvos_2d_swin_pwam", 3)]
+    [InlineData("--model lavt_video --sep_t_pwam", 2)]
+    public void Entries_of_a_batch_are_exact(string flags, int frames)
+    {
+        LavtModel model = Model(flags);
+        (Tensor clips, Tensor language, Tensor mask) = Inputs(3, frames, 70, 54);
+        float[] alone = model.Forward(clips, language, mask).ToArray<float>(), together;
+        using (Tape.Begin()) together = model.Forward(clips, language, mask).ToArray<float>();
+        Close(together, alone);
+    }
+
     [Theory]
     [InlineData(11, 9, 9)]
     [InlineData(20, 2, 9)]
