@@ -8,7 +8,7 @@ namespace Lavt.Bench;
 
 /// <summary>
 /// Measures what several CPU devices of a process cost: <c>devices [--rounds N] [--json FILE]</c>. All cases run in one process and take
-/// turns, so that whatever else the machine does meets all of them; figures are medians of the rounds.
+/// turns, so that whatever else the machine does meets all of them; figures are medians of the rounds, differences those within a round.
 /// </summary>
 internal static class DeviceReport
 {
@@ -68,10 +68,11 @@ internal static class DeviceReport
                 with.Fastest,
                 with.Count,
                 MillisecondsWithoutSums = without.Milliseconds,
+                MillisecondsMoreThanWithoutSums = with.Beyond(without),
                 MillisecondsOfSumsAlone = alone.Milliseconds,
                 MegabytesOfGradients = two.Gradients * sizeof(float) / 1e6,
                 // Sums in memory take less time than steps differ from round to round.
-                HiddenShareOfSums = connection == Connection.Memory ? (double?)null : 1 - (with.Milliseconds - without.Milliseconds) / alone.Milliseconds,
+                HiddenShareOfSums = connection == Connection.Memory ? (double?)null : 1 - with.Beyond(without) / alone.Milliseconds,
                 SpeedBesideOneDevice = times[0].Milliseconds / with.Milliseconds,
             });
         }
@@ -89,7 +90,7 @@ internal static class DeviceReport
                 one();
                 times[i][round] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
             }
-        return [.. times.Select(each => new Samples([.. each.Order()]))];
+        return [.. times.Select(each => new Samples(each))];
     }
 
     private static object Machine() => new
@@ -101,16 +102,25 @@ internal static class DeviceReport
         Load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture),
     };
 
-    /// <summary>Times in milliseconds, the fastest first.</summary>
-    private sealed record Samples(double[] Sorted)
+    /// <summary>Times in milliseconds, one of each round.</summary>
+    private sealed record Samples(double[] Times)
     {
-        public int Count => Sorted.Length;
+        public int Count => Times.Length;
 
-        public double Fastest => Sorted[0];
+        public double Fastest => Times.Min();
 
-        public double Milliseconds => (Sorted[(Count - 1) / 2] + Sorted[Count / 2]) / 2;
+        public double Milliseconds => Median(Times);
 
         /// <summary>Gigabytes per second, if <see cref="DeviceSums.Bytes"/> were worked on.</summary>
         public double Rate => DeviceSums.Bytes / Milliseconds / 1e6;
+
+        /// <summary>How much more time this takes than another case does in the same round.</summary>
+        public double Beyond(Samples other) => Median([.. Times.Zip(other.Times, (own, theirs) => own - theirs)]);
+
+        private static double Median(double[] values)
+        {
+            double[] sorted = [.. values.Order()];
+            return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+        }
     }
 }
