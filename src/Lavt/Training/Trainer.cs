@@ -70,9 +70,6 @@ public sealed class Trainer
         _parallel = new DataParallel(_devices, _optimizer, training.ShardOptimizer, scaler: _scaler);
     }
 
-    /// <summary>The files that the run writes.</summary>
-    public RunFiles Files => _files;
-
     private bool IsFirst => _devices.Rank == 0;
 
     private ulong Seed => (ulong)_options.Training.Seed;
@@ -91,7 +88,7 @@ public sealed class Trainer
             _files.RemoveLeftovers();
         using TrainingReporter report = new(_options.Training, IsFirst ? _observer : null, _files.LogFolder, _stepsPerEpoch, _position.Step);
         Introduce(report);
-        using TrainingSteps steps = new(_options.Training, _model, _devices, _parallel, _scaler);
+        using TrainingSteps steps = new(_options.Training, _model, _devices, _parallel, _optimizer, _scaler);
         Generator.Current = new RandomSource(DropoutSeed(Seed), _position.NextRandom);
         try
         {

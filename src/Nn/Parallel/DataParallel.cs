@@ -99,16 +99,6 @@ public sealed class DataParallel
         return new StepLoss(() => Total(losses.Sum(part => part.Share * part.Loss.Read())) * scale);
     }
 
-    /// <summary>Takes the gradients of a step that one device has computed in one part; the parameters have them already.</summary>
-    /// <param name="loss">The mean loss, a scalar.</param>
-    public StepLoss TakeGradients(Tensor loss)
-    {
-        if (_devices.Size > 1) throw new InvalidOperationException($"gradients of one device are not those of all {_devices.Size}; use {nameof(AddGradients)}");
-        _gradientScale = 1;
-        LateScalar late = _losses.Of(loss);
-        return new StepLoss(late.Read);
-    }
-
     /// <summary>Changes the parameters, with the same result on all devices, and forgets the gradients. The scaler looks at the sums over all devices, so that they skip the same steps.</summary>
     /// <exception cref="CommunicationException">Another device failed.</exception>
     public void Step()
