@@ -1,5 +1,6 @@
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
+using Lavt.Kernels.Cuda.Driver;
 using Lavt.Tensors;
 using ProductPrecision = Lavt.Kernels.Cuda.ProductPrecision;
 
@@ -16,8 +17,9 @@ public static unsafe partial class Ops
     /// <param name="bias">[Cout], or null.</param>
     /// <param name="activation">Applied to the sum of convolution and bias.</param>
     /// <param name="precision">To what a GPU rounds the operands of the products.</param>
+    /// <param name="packedOnGpu">The weight packed by <see cref="PackConvolutionOnGpu"/> for this precision, for inference on a GPU, or null.</param>
     /// <returns>[B, T, H, W, Cout].</returns>
-    public static Tensor Conv3d(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, ProductPrecision precision = ProductPrecision.Float32)
+    public static Tensor Conv3d(Tensor x, Tensor weight, Tensor? bias = null, Activation activation = Activation.None, ProductPrecision precision = ProductPrecision.Float32, Tensor? packedOnGpu = null)
     {
         CheckFloat(nameof(Conv3d), x);
         if (x.Rank != 5 || weight.Rank != 5 || weight.Shape[1] != x.Shape[4] || !Enumerable.Range(2, 3).All(axis => weight.Shape[axis] is 1 or 3))
@@ -34,7 +36,7 @@ public static unsafe partial class Ops
         Tensor? sums = recorded && activation == Activation.Gelu ? x.EmptyLike(y.Shape) : null;
         Tensor? result = recorded && activation is not (Activation.None or Activation.Gelu) ? y : null;
         Epilogue epilogue = ConvolutionEpilogue(bias, activation, sums);
-        if (x.Device.IsCuda) Kernels.Cuda.Convolution.Forward(StreamOf(x), x.DevicePointer<float>(), batch, map, cin, weight.DevicePointer<float>(), kernel, cout, y.DevicePointer<float>(), epilogue, precision);
+        if (x.Device.IsCuda) Kernels.Cuda.Convolution.Forward(StreamOf(x), x.DevicePointer<float>(), batch, map, cin, weight.DevicePointer<float>(), kernel, cout, y.DevicePointer<float>(), epilogue, precision, packedOnGpu.DevicePointer<byte>());
         else Convolution.Forward(x.Pointer<float>(), batch, map, cin, weight.Pointer<float>(), kernel, cout, y.Pointer<float>(), epilogue);
         if (!recorded) return y;
         if (sums is not null) Tape.Repeatable(y, [sums], () => ActivationForward(Activation.Gelu, sums, y));
@@ -66,11 +68,11 @@ public static unsafe partial class Ops
     }
 
     /// <summary>3x3 convolution of pictures without bias: x [B, H, W, Cin], weight [Cout, Cin, 3, 3], result [B, H, W, Cout].</summary>
-    public static Tensor Conv3x3(Tensor x, Tensor weight, ProductPrecision precision = ProductPrecision.Float32)
+    public static Tensor Conv3x3(Tensor x, Tensor weight, ProductPrecision precision = ProductPrecision.Float32, Tensor? packedOnGpu = null)
     {
         if (x.Rank != 4 || weight.Rank != 4 || weight.Shape[1] != x.Shape[3] || weight.Shape[2] != 3 || weight.Shape[3] != 3)
             throw new ArgumentException($"Conv3x3: {x} does not go with a weight of shape {weight.Shape}; expected [B, H, W, Cin] and [Cout, Cin, 3, 3]");
-        Tensor y = Conv3d(Reshape(x, [x.Shape[0], 1, x.Shape[1], x.Shape[2], x.Shape[3]]), Reshape(weight, [weight.Shape[0], weight.Shape[1], 1, 3, 3]), precision: precision);
+        Tensor y = Conv3d(Reshape(x, [x.Shape[0], 1, x.Shape[1], x.Shape[2], x.Shape[3]]), Reshape(weight, [weight.Shape[0], weight.Shape[1], 1, 3, 3]), precision: precision, packedOnGpu: packedOnGpu);
         return Reshape(y, x.Shape.With(-1, weight.Shape[0]));
     }
 
@@ -98,11 +100,24 @@ public static unsafe partial class Ops
     /// <summary>Packs a weight [Cout, Cin, kt, kh, kw] or [Cout, Cin, kh, kw] for <see cref="ConvolutionInference"/>.</summary>
     /// <param name="weight">The weight.</param>
     /// <param name="rounded">Whether products of 16 bits will do; see <see cref="PackedConv.Pack"/>.</param>
-    public static PackedConv PackConvolution(Tensor weight, bool rounded = false)
+    public static PackedConv PackConvolution(Tensor weight, bool rounded = false) =>
+        PackedConv.Pack(weight.Pointer<float>(), KernelOf(weight), weight.Shape[1], weight.Shape[0], rounded);
+
+    /// <summary>Packs a weight [Cout, Cin, kt, kh, kw] or [Cout, Cin, kh, kw] on a GPU for <see cref="Conv3d"/> in a precision; worthwhile where it is used many times unchanged.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="precision">Of the products.</param>
+    /// <param name="packed">What an earlier call returned for this weight, to be overwritten; null makes a new one.</param>
+    /// <returns>The packed weight, or null where that is of no use.</returns>
+    public static Tensor? PackConvolutionOnGpu(Tensor weight, ProductPrecision precision, Tensor? packed = null)
     {
-        Volume kernel = new(weight.Rank == 5 ? weight.Shape[2] : 1, weight.Shape[-2], weight.Shape[-1]);
-        return PackedConv.Pack(weight.Pointer<float>(), kernel, weight.Shape[1], weight.Shape[0], rounded);
+        if (!weight.Device.IsCuda || !Kernels.Cuda.Convolution.TakesPacked(CudaDevice.Of(weight.Device), precision)) return null;
+        (Volume kernel, int cin, int cout) = (KernelOf(weight), weight.Shape[1], weight.Shape[0]);
+        packed ??= Tensor.Empty([checked((int)Kernels.Cuda.Convolution.PackedBytes(kernel, cin, cout))], DType.U8, weight.Device);
+        Kernels.Cuda.Convolution.Pack(StreamOf(weight), weight.DevicePointer<float>(), kernel, cin, cout, packed.DevicePointer<byte>(), precision);
+        return packed;
     }
+
+    private static Volume KernelOf(Tensor weight) => new(weight.Rank == 5 ? weight.Shape[2] : 1, weight.Shape[-2], weight.Shape[-1]);
 
     private static Epilogue ConvolutionEpilogue(Tensor? bias, Activation activation, Tensor? sums) => new()
     {

@@ -19,6 +19,23 @@ public static unsafe class Convolution
     private static readonly ProductKernels s_weights = new(WeightsFile, "convolution_weights");
     private static readonly CudaKernel s_finishWeights = new(WeightsFile, "convolution_weights_finish");
 
+    /// <summary>Whether <see cref="Forward"/> can use a packed weight.</summary>
+    public static bool TakesPacked(CudaDevice device, ProductPrecision precision) => GemmHopper.TakesPacked(device, precision);
+
+    /// <summary>The bytes that <see cref="Pack"/> writes.</summary>
+    public static long PackedBytes(Volume kernel, int input, int output) => ConvolutionHopper.PackedBytes(kernel, input, output);
+
+    /// <summary>Rounds a weight to 16 bits in the order that <see cref="Forward"/> takes as packed, on devices that take it.</summary>
+    /// <param name="stream">Where it runs.</param>
+    /// <param name="weight">[output, input, kernel], as in PyTorch.</param>
+    /// <param name="kernel">The kernel's extents.</param>
+    /// <param name="input">Channels in.</param>
+    /// <param name="output">Channels out.</param>
+    /// <param name="packed"><see cref="PackedBytes"/> bytes of the device's memory, 16-byte aligned.</param>
+    /// <param name="precision">BFloat16 or Float16.</param>
+    public static void Pack(CudaStream stream, float* weight, Volume kernel, int input, int output, void* packed, ProductPrecision precision) =>
+        ConvolutionHopper.Pack(stream, WeightMatrix(weight, kernel, input), 1, kernel, input, output, packed, precision);
+
     /// <summary>y = activation(x * weight + bias).</summary>
     /// <param name="stream">Where it runs.</param>
     /// <param name="x">[batch, map, input].</param>
@@ -31,19 +48,21 @@ public static unsafe class Convolution
     /// <param name="y">[batch, map, output].</param>
     /// <param name="epilogue">Bias, activation and where the sums before that go.</param>
     /// <param name="precision">To what the operands are rounded.</param>
-    public static void Forward(CudaStream stream, float* x, int batch, Volume map, int input, float* weight, Volume kernel, int output, float* y, in Epilogue epilogue, ProductPrecision precision)
+    /// <param name="packed">The weight as <see cref="Pack"/> made it for this precision, or null.</param>
+    public static void Forward(CudaStream stream, float* x, int batch, Volume map, int input, float* weight, Volume kernel, int output, float* y, in Epilogue epilogue, ProductPrecision precision, void* packed = null)
     {
         Gemm.Product onHopper = new() { C = y, CRow = output, Bias = epilogue.Bias, PreActivation = epilogue.PreActivation, Activation = (int)epilogue.Activation, M = batch * map.Count, N = output };
         if (ConvolutionHopper.Takes(stream.Device, x, input, onHopper, precision))
         {
-            ConvolutionHopper.Run(stream, x, batch, map, new Matrix(weight, kernel.Count, input * kernel.Count), 1, kernel, input, onHopper, precision);
+            if (packed is not null) ConvolutionHopper.RunPacked(stream, x, batch, map, packed, kernel, input, onHopper, precision);
+            else ConvolutionHopper.Run(stream, x, batch, map, WeightMatrix(weight, kernel, input), 1, kernel, input, onHopper, precision);
             return;
         }
         Shape shape = new(batch, map, kernel, input, output);
-        using CudaScratch packed = new(stream, shape.WeightCount * sizeof(float));
-        s_pack.Launch(stream, Grid.Over(shape.WeightCount, Threads), Threads, 0, weight, output, input, kernel.Count, packed.Address);
+        using CudaScratch ordered = new(stream, shape.WeightCount * sizeof(float));
+        s_pack.Launch(stream, Grid.Over(shape.WeightCount, Threads), Threads, 0, weight, output, input, kernel.Count, ordered.Address);
         Result result = new() { Y = y, Bias = epilogue.Bias, PreActivation = epilogue.PreActivation, Activation = (int)epilogue.Activation };
-        Run(stream, x, (float*)packed.Address, result, shape, precision);
+        Run(stream, x, (float*)ordered.Address, result, shape, precision);
     }
 
     /// <summary>The gradient of the input, overwritten; arguments as those of <see cref="Forward"/>.</summary>
@@ -74,6 +93,9 @@ public static unsafe class Convolution
         s_weights.Launch(stream, precision, new Grid(tiles, kernel.Count, (int)parts), x, dy, within.Address, partials.Address, pixelsPerPart, KernelArgument.ByValue(&shape));
         s_finishWeights.Launch(stream, Grid.Over(shape.WeightCount, Threads), Threads, 0, partials.Address, (int)parts, output, input, kernel.Count, dWeight);
     }
+
+    /// <summary>The weight of the kernel's first place, [input, output].</summary>
+    private static Matrix WeightMatrix(float* weight, Volume kernel, int input) => new(weight, kernel.Count, input * kernel.Count);
 
     private static void Run(CudaStream stream, float* x, float* packed, Result result, Shape shape, ProductPrecision precision)
     {

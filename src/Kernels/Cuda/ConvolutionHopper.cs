@@ -21,6 +21,13 @@ internal static unsafe class ConvolutionHopper
     public static bool Takes(CudaDevice device, float* x, int input, in Gemm.Product result, ProductPrecision precision) =>
         GemmHopper.TakesPacked(device, precision) && input % 4 == 0 && (long)x % 16 == 0 && result.M > 0 && GemmHopper.CanStore(result);
 
+    /// <summary>The bytes of a packed weight.</summary>
+    public static long PackedBytes(Volume kernel, int input, int output) => (long)output * kernel.Count * DepthOf(input) * sizeof(ushort);
+
+    /// <summary>Packs a weight; arguments as those of <see cref="Run"/>.</summary>
+    public static void Pack(CudaStream stream, Matrix weight, long tapStride, Volume kernel, int input, int output, void* packed, ProductPrecision precision) =>
+        GemmHopper.PackTaps(stream, weight, tapStride, kernel.Count, input, DepthOf(input), output, packed, precision);
+
     /// <summary>Packs the weight and convolves.</summary>
     /// <param name="stream">Where it runs.</param>
     /// <param name="x">[batch, map, input].</param>
@@ -34,18 +41,26 @@ internal static unsafe class ConvolutionHopper
     /// <param name="precision">BFloat16 or Float16.</param>
     public static void Run(CudaStream stream, float* x, int batch, Volume map, Matrix weight, long tapStride, Volume kernel, int input, Gemm.Product result, ProductPrecision precision)
     {
-        int depth = (input + Depth - 1) / Depth * Depth, output = result.N;
-        using CudaScratch packed = new(stream, (long)output * kernel.Count * depth * sizeof(ushort));
-        GemmHopper.PackTaps(stream, weight, tapStride, kernel.Count, input, depth, output, packed.Address, precision);
+        using CudaScratch packed = new(stream, PackedBytes(kernel, input, result.N));
+        Pack(stream, weight, tapStride, kernel, input, result.N, packed.Address, precision);
+        RunPacked(stream, x, batch, map, packed.Address, kernel, input, result, precision);
+    }
+
+    /// <summary>Convolves with a weight that <see cref="Pack"/> packed.</summary>
+    public static void RunPacked(CudaStream stream, float* x, int batch, Volume map, void* packed, Volume kernel, int input, Gemm.Product result, ProductPrecision precision)
+    {
+        int depth = DepthOf(input), output = result.N;
         (int boxHeight, int boxWidth, long boxesPerFrame) = BoxOf(map);
         long boxes = boxesPerFrame * map.Frames * batch;
         int columns = HopperKernels.ColumnsOf(stream.Device, boxes, output);
         TensorMap left = TensorMap.OfMaps(x, DType.F32, batch, map, input, boxHeight, boxWidth, HopperKernels.RowBytes / sizeof(float));
-        TensorMap right = TensorMap.Of(packed.Address, GemmHopper.HalfOf(precision), output, (long)kernel.Count * depth, (long)kernel.Count * depth * sizeof(ushort), columns, Depth);
+        TensorMap right = TensorMap.Of(packed, GemmHopper.HalfOf(precision), output, (long)kernel.Count * depth, (long)kernel.Count * depth * sizeof(ushort), columns, Depth);
         result.K = depth;
         Shape shape = new() { Map = map, Kernel = kernel, BoxHeight = boxHeight, BoxWidth = boxWidth, Batch = batch };
         (precision == ProductPrecision.Float16 ? s_f16 : s_bf16).Launch(stream, columns, result.Activation, boxes, output, KernelArgument.ByValue(&left), KernelArgument.ByValue(&right), KernelArgument.ByValue(&result), KernelArgument.ByValue(&shape));
     }
+
+    private static int DepthOf(int input) => (input + Depth - 1) / Depth * Depth;
 
     /// <summary>The box of 128 pixels of which fewest cover a frame.</summary>
     private static (int Height, int Width, long Boxes) BoxOf(Volume map)

@@ -35,7 +35,8 @@ public sealed class ClipEvaluator
     public ClipEvaluator(LavtModel model, IClipDataset dataset, int loadingThreads)
     {
         (_model, _dataset) = (model, dataset);
-        _loader = new ClipLoader(dataset, batchSize: 1, loadingThreads) { GoOnPastBroken = true };
+        // A GPU computes a clip while the host compares the masks of the one before.
+        _loader = new ClipLoader(dataset, batchSize: 1, loadingThreads, held: model.Device.IsCuda ? 2 : 1) { GoOnPastBroken = true };
     }
 
     /// <summary>The devices that share the work, each with a replica of the model; the report is that of all.</summary>
@@ -59,14 +60,17 @@ public sealed class ClipEvaluator
         var tally = new MaskTally();
         _model.SetMode(training: false);
         using ModelSession session = new(_model);
+        using LogitsQueue logits = new(_model.Device);
         using IEnumerator<ClipBatch> batches = _loader.Read(plan, dropLast: false).GetEnumerator();
-        bool more = batches.MoveNext();
+        bool more = Next();
         while (more)
         {
             ClipItem first = batches.Current[0];
             if (first.Failure is { } failure)
             {
+                logits.Finish();
                 tally.Broken.Add(failure.Problem.ToString());
+                Progress?.Invoke(batches.Current.Index + 1, plan.Length);
                 more = Next();
                 continue;
             }
@@ -76,18 +80,21 @@ public sealed class ClipEvaluator
             PwamVisuals prefix = session.Prefix(ClipTensors.Frames(first));
             do
             {
-                Evaluate(batches.Current, session, prefix, tally);
+                ClipBatch batch = batches.Current;
+                using MemoryScope sentence = MemoryScope.Begin();
+                logits.Add(Forward(batch, session, prefix), ready =>
+                {
+                    Compare(batch[0], ready, tally);
+                    Progress?.Invoke(batch.Index + 1, plan.Length);
+                });
                 more = Next();
             }
             while (more && batches.Current[0].Failure is null && batches.Current[0].Frames.SequenceEqual(frames));
         }
+        logits.Finish();
         return Report(tally.OfAll(Devices, stop), Stopwatch.GetElapsedTime(started));
 
-        bool Next()
-        {
-            Progress?.Invoke(batches.Current.Index + 1, plan.Length);
-            return !stop.IsCancellationRequested && batches.MoveNext();
-        }
+        bool Next() => !stop.IsCancellationRequested && batches.MoveNext();
     }
 
     private EvaluationReport Report(MaskTally tally, TimeSpan duration) => new()
@@ -106,14 +113,19 @@ public sealed class ClipEvaluator
         Results = tally.Results,
     };
 
-    private void Evaluate(ClipBatch batch, ModelSession session, PwamVisuals prefix, MaskTally tally)
+    /// <summary>Logits [T, S, S, 2].</summary>
+    private Tensor Forward(ClipBatch batch, ModelSession session, PwamVisuals prefix)
     {
-        using MemoryScope scope = MemoryScope.Begin();
         ClipItem clip = batch[0];
         (Tensor ids, Tensor mask) = ClipTensors.Words(batch);
         Tensor language = session.Words(ids, mask);
-        Tensor logits = Ops.To(session.Logits(prefix, clip.Shape.Size, clip.Shape.Size, language, mask), Device.Cpu);
+        Tensor logits = session.Logits(prefix, clip.Shape.Size, clip.Shape.Size, language, mask);
         if (Features is { } to) to.Folder.Add(to.Dataset[clip.Choice.Sample], clip.AnnotatedFrame, [.. _model.Features(prefix, language, mask).Select(map => map is { } there ? Ops.To(there.AsFrames(), Device.Cpu) : null)]);
+        return logits;
+    }
+
+    private void Compare(ClipItem clip, Tensor logits, MaskTally tally)
+    {
         bool isAnnotated = clip.Shape.Masks == 1;
         MaskOverlap overlap = default, original = default;
         for (int place = 0; place < clip.Shape.Masks; place++)

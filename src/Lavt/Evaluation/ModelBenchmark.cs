@@ -91,12 +91,15 @@ public sealed class ModelBenchmark
         AdamW optimizer = new(ParameterGroups.Of(_model, training.TrainedLanguage, training.WeightDecay), training.LearningRate, amsgrad: training.AmsGrad);
         ParameterGroups.Freeze(_model, optimizer);
         _model.SetMode(training: true);
-        CapturedGradients? graph = _model.Device.IsCuda ? new CapturedGradients(_model.Device, _model.State().Select(entry => entry.Value)) : null;
+        CapturedStep? graph = _model.Device.IsCuda ? new CapturedStep(_model.Device, _model.State().Select(entry => entry.Value), optimizer) : null;
         void Step()
         {
             Tensor loss = graph is null ? Differentiate() : graph.Run(LossOf, _frames, _language ?? _ids, _mask, _target);
-            optimizer.Step();
-            _model.ClearGradients();
+            if (graph is null)
+            {
+                optimizer.Step();
+                _model.ClearGradients();
+            }
             // Waits for a GPU.
             _ = loss.Item<float>();
         }

@@ -88,7 +88,7 @@ public sealed class Trainer
             _files.RemoveLeftovers();
         using TrainingReporter report = new(_options.Training, IsFirst ? _observer : null, _files.LogFolder, _stepsPerEpoch, _position.Step);
         Introduce(report);
-        using TrainingSteps steps = new(_options.Training, _model, _devices, _parallel, _scaler);
+        using TrainingSteps steps = new(_options.Training, _model, _devices, _parallel, _optimizer, _scaler);
         Generator.Current = new RandomSource(DropoutSeed(Seed), _position.NextRandom);
         try
         {

@@ -19,15 +19,17 @@ namespace Lavt.Training;
 internal sealed record LaunchedStep(StepRecord Record, StepLoss Loss, int InEpoch, long Started);
 
 /// <summary>Makes the steps of a run: takes the batches of a step to the device, computes gradients, changes the weights.</summary>
-internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel, LossScaler? scaler) : IDisposable
+internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel, AdamW optimizer, LossScaler? scaler) : IDisposable
 {
     /// <summary>Brings batches to a GPU; null on the CPU.</summary>
     private readonly HostUpload? _upload = model.Device.IsCuda ? new HostUpload(model.Device) : null;
 
-    /// <summary>Forward and backward pass as a graph, where one GPU computes a step in one part.</summary>
-    private readonly CapturedGradients? _graph = model.Device.IsCuda && devices.Size == 1 && training.Accumulate == 1
-        ? new CapturedGradients(model.Device, model.State().Concat(model.TextEncoder.State()).Select(entry => entry.Value), scaler is null ? null : () => scaler.Seed(1))
+    /// <summary>Steps as graphs, where one GPU computes them in one part.</summary>
+    private readonly CapturedStep? _graph = model.Device.IsCuda && devices.Size == 1 && training.Accumulate == 1
+        ? new CapturedStep(model.Device, model.State().Concat(model.TextEncoder.State()).Select(entry => entry.Value), optimizer, scaler)
         : null;
+
+    private readonly LateScalars _losses = new();
 
     /// <summary>Makes a step; what it reads of a GPU it does not wait for.</summary>
     /// <param name="batches">The batches of the epoch.</param>
@@ -44,10 +46,7 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
             waited += Stopwatch.GetTimestamp() - before;
             return read;
         }
-        StepLoss loss = _graph is null
-            ? parallel.AddGradients(training.Accumulate, training.BatchSize, _ => WeightedLossOf(Wait()()))
-            : LaunchGraph(_graph, Wait());
-        parallel.Step();
+        StepLoss loss = _graph is null ? StepInParts(Wait) : LaunchGraph(_graph, Wait());
         StepRecord record = new()
         {
             Step = position.Step + 1,
@@ -84,10 +83,18 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
         throw failure ?? new DataException(failures.Select(bytes => JsonSerializer.Deserialize<DataProblem>(bytes)).First(problem => problem is not null)!, DataException.VerifyAdvice);
     }
 
-    private StepLoss LaunchGraph(CapturedGradients graph, Func<TrainingTensors> read)
+    private StepLoss StepInParts(Func<Func<TrainingTensors>> next)
+    {
+        StepLoss loss = parallel.AddGradients(training.Accumulate, training.BatchSize, _ => WeightedLossOf(next()()));
+        parallel.Step();
+        return loss;
+    }
+
+    private StepLoss LaunchGraph(CapturedStep graph, Func<TrainingTensors> read)
     {
         using MemoryScope scope = MemoryScope.Begin();
-        return parallel.TakeGradients(graph.Run(there => LossOf(TrainingTensors.Of(there)), read().ToArray()));
+        LateScalar loss = _losses.Of(graph.Run(there => LossOf(TrainingTensors.Of(there)), read().ToArray()));
+        return new StepLoss(loss.Read);
     }
 
     private WeightedLoss WeightedLossOf(TrainingTensors batch)

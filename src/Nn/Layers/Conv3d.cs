@@ -11,6 +11,7 @@ namespace Lavt.Nn;
 /// </summary>
 public sealed class Conv3d : Module
 {
+    private readonly PackedOnGpu _packedOnGpu;
     private PackedConv? _packed;
 
     /// <summary>A layer with PyTorch's default initial values.</summary>
@@ -24,6 +25,7 @@ public sealed class Conv3d : Module
         Weight = AddParameter("weight", [output, input, kernel.Frames, kernel.Height, kernel.Width]);
         if (bias) Bias = AddParameter("bias", [output]);
         Init.LinearDefault(Weight, Bias, random);
+        _packedOnGpu = new PackedOnGpu(Weight, (precision, _, packed) => Ops.PackConvolutionOnGpu(Weight, precision, packed));
     }
 
     /// <summary>[output, input, frames, height, width].</summary>
@@ -35,7 +37,8 @@ public sealed class Conv3d : Module
     /// <summary>[B, T, H, W, input] to [B, T, H, W, output].</summary>
     public Tensor Forward(Tensor x, Activation activation = Activation.None)
     {
-        if (Training || Tape.Current is not null || x.DType != DType.F32 || x.Device.IsCuda) return Ops.Conv3d(x, Weight, Bias, activation, Products);
+        if (Training || Tape.Current is not null || x.DType != DType.F32) return Ops.Conv3d(x, Weight, Bias, activation, Products);
+        if (x.Device.IsCuda) return Ops.Conv3d(x, Weight, Bias, activation, Products, _packedOnGpu.For(Products));
         _packed ??= Ops.PackConvolution(Weight);
         return Ops.ConvolutionInference(x, _packed, Bias, activation);
     }
@@ -55,5 +58,6 @@ public sealed class Conv3d : Module
         ThrowIfForInferenceOnly();
         _packed?.Dispose();
         _packed = null;
+        _packedOnGpu.Renew();
     }
 }

@@ -6,11 +6,14 @@ namespace Lavt.Nn;
 /// <summary>3x3 convolution, stride 1, zero padding 1, no bias, channels last; see <see cref="Ops.Conv3x3"/>.</summary>
 public sealed class Conv3x3 : Module
 {
+    private readonly PackedOnGpu _packedOnGpu;
+
     /// <summary>A layer with PyTorch's default initial values.</summary>
     public Conv3x3(int input, int output, RandomSource random)
     {
         Weight = AddParameter("weight", [output, input, 3, 3]);
         Init.LinearDefault(Weight, null, random);
+        _packedOnGpu = new PackedOnGpu(Weight, (precision, _, packed) => Ops.PackConvolutionOnGpu(Weight, precision, packed));
     }
 
     /// <summary>[output, input, 3, 3].</summary>
@@ -20,7 +23,7 @@ public sealed class Conv3x3 : Module
     public IDerivedWeight? Derived { get; set; }
 
     /// <summary>[B, H, W, input] to [B, H, W, output].</summary>
-    public Tensor Forward(Tensor x) => Ops.Conv3x3(x, Weight, Products);
+    public Tensor Forward(Tensor x) => Ops.Conv3x3(x, Weight, Products, Training || Tape.Current is not null ? null : _packedOnGpu.For(Products));
 
     /// <inheritdoc/>
     protected override void Release(DType products)
@@ -36,5 +39,6 @@ public sealed class Conv3x3 : Module
     {
         ThrowIfForInferenceOnly();
         Derived?.Forget();
+        _packedOnGpu.Renew();
     }
 }

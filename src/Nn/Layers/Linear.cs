@@ -14,8 +14,7 @@ public sealed class Linear : Module
 {
     private PackedMatrix? _packed;
     private PackedBf16Matrix? _rounded;
-    private Tensor? _packedOnGpu;
-    private (ProductPrecision Precision, bool ForRounded) _packedFor;
+    private readonly PackedOnGpu _packedOnGpu;
 
     /// <summary>A layer with PyTorch's default initial values.</summary>
     /// <param name="input">Channels in.</param>
@@ -28,6 +27,7 @@ public sealed class Linear : Module
         Weight = AddParameter("weight", new Shape([output, input, .. Enumerable.Repeat(1, kernelAxes)]));
         if (bias) Bias = AddParameter("bias", [output]);
         Init.LinearDefault(Weight, Bias, random);
+        _packedOnGpu = new PackedOnGpu(Weight, (precision, forRounded, packed) => Ops.PackLinearOnGpu(Weight, precision, forRounded, packed));
     }
 
     /// <summary>[output, input, 1…].</summary>
@@ -41,13 +41,14 @@ public sealed class Linear : Module
     /// <param name="activation">Applied to the sum of product and bias.</param>
     /// <param name="residual">Added at the end, or null.</param>
     /// <param name="result">The type of the result where x is BF16 or F16: F32 or that of x.</param>
-    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null, DType result = DType.F32)
+    /// <param name="forLinear">Whether the result is only for another linear layer, whose input may have gaps between its rows.</param>
+    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null, DType result = DType.F32, bool forLinear = false)
     {
-        if (x.DType is DType.BF16 or DType.F16) return Ops.LinearRounded(x, Weight, Bias, activation, residual, result, PackedOnGpu((x.DType == DType.F16 ? ProductPrecision.Float16 : ProductPrecision.BFloat16, true)));
+        if (x.DType is DType.BF16 or DType.F16) return Ops.LinearRounded(x, Weight, Bias, activation, residual, result, _packedOnGpu.For(x.DType == DType.F16 ? ProductPrecision.Float16 : ProductPrecision.BFloat16, forRounded: true));
         if (_rounded is not null) return Ops.LinearBf16(x, _rounded, Bias, activation, residual);
         if (Training || Tape.Current is not null || x.DType != DType.F32) return Ops.Linear(x, Weight, Bias, activation, residual, precision: Products);
-        if (x.Device.IsCuda) return Ops.Linear(x, Weight, Bias, activation, residual, precision: Products, packedOnGpu: PackedOnGpu((Products, false)));
-        return Ops.Linear(x, Weight, Bias, activation, residual, _packed ??= Ops.PackLinear(Weight));
+        if (x.Device.IsCuda) return Ops.Linear(x, Weight, Bias, activation, residual, precision: Products, packedOnGpu: _packedOnGpu.For(Products));
+        return Ops.Linear(x, Weight, Bias, activation, residual, _packed ??= Ops.PackLinear(Weight), forLinear: forLinear);
     }
 
     /// <inheritdoc/>
@@ -74,16 +75,6 @@ public sealed class Linear : Module
         ThrowIfForInferenceOnly();
         _packed?.Dispose();
         _packed = null;
-        // In place: captured graphs go on reading it.
-        if (_packedOnGpu?.Device == Weight.Device) Ops.PackLinearOnGpu(Weight, _packedFor.Precision, _packedFor.ForRounded, _packedOnGpu);
-    }
-
-    /// <summary>The weight packed for products of a precision, of inputs in F32 or of ones that are rounded already.</summary>
-    private Tensor? PackedOnGpu((ProductPrecision Precision, bool ForRounded) wanted)
-    {
-        if (_packedOnGpu?.Device == Weight.Device && _packedFor == wanted) return _packedOnGpu;
-        _packedOnGpu?.Discard();
-        _packedFor = wanted;
-        return _packedOnGpu = Ops.PackLinearOnGpu(Weight, wanted.Precision, wanted.ForRounded)?.Persist();
+        _packedOnGpu.Renew();
     }
 }

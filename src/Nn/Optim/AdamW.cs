@@ -18,6 +18,7 @@ public sealed unsafe class AdamW
 {
     private readonly Dictionary<Tensor, Moments> _moments = [];
     private Tensor? _rates;
+    private double _gradientScale = 1;
 
     /// <summary>An optimizer of the given groups.</summary>
     public AdamW(IReadOnlyList<ParameterGroup> groups, double learningRate, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, bool amsgrad = false)
@@ -109,6 +110,22 @@ public sealed unsafe class AdamW
     /// <param name="scaler">On a GPU: what scaled the loss. Its scale is taken out of the gradients and moved, and nothing changes where a gradient of any parameter is not finite.</param>
     public void Step(double gradientScale = 1, LossScaler? scaler = null)
     {
+        Prepare(gradientScale);
+        StepPrepared(scaler);
+    }
+
+    /// <summary>Brings what changes from step to step to the GPU of the parameters: the learning rate and what multiplies the gradients.</summary>
+    internal void Prepare(double gradientScale)
+    {
+        _gradientScale = gradientScale;
+        if (Parameters.FirstOrDefault(parameter => parameter.Value.Device.IsCuda).Value is not { } onGpu) return;
+        _rates ??= Tensor.Empty([Kernels.Cuda.AdamW.RateCount], DType.F64, onGpu.Device).Persist();
+        Kernels.Cuda.AdamW.SetRates(CudaStream.Of(onGpu.Device), LearningRate, gradientScale, _rates.DevicePointer<double>());
+    }
+
+    /// <summary>The step behind <see cref="Prepare"/>. On a GPU the same launches every time, so that it may be captured once the moments are there.</summary>
+    internal void StepPrepared(LossScaler? scaler)
+    {
         using MemoryScope scope = MemoryScope.Begin();
         scaler?.Measure(Addresses([.. Parameters.Select(parameter => parameter.Value.Gradient()).OfType<Tensor>().Select(Ops.Contiguous)]));
         Kernels.Cuda.AdamW? onGpu = null;
@@ -120,7 +137,7 @@ public sealed unsafe class AdamW
                     SetMoments(parameter, moments = NewMoments(parameter));
                 if (parameter.Device.IsCuda)
                 {
-                    onGpu ??= BeginOnGpu(parameter.Device, gradientScale, scaler);
+                    onGpu ??= new Kernels.Cuda.AdamW(CudaStream.Of(parameter.Device), Beta1, Beta2, Epsilon, _rates!.DevicePointer<double>(), scaler is null ? null : scaler.State);
                     onGpu.Add(
                         parameter.DevicePointer<float>(), Ops.Contiguous(gradient).DevicePointer<float>(), moments.First.DevicePointer<float>(), moments.Second.DevicePointer<float>(),
                         moments.LargestSecond.DevicePointer<float>(), parameter.Count, group.WeightDecay, moments.Steps.DevicePointer<long>());
@@ -129,13 +146,13 @@ public sealed unsafe class AdamW
                 long step = ++moments.Steps.Span<long>()[0];
                 if (parameter.DType == DType.F64)
                 {
-                    StepInDouble(parameter, gradient, moments, group.WeightDecay, gradientScale);
+                    StepInDouble(parameter, gradient, moments, group.WeightDecay, _gradientScale);
                     continue;
                 }
                 Kernels.Cpu.AdamW.Step(
                     parameter.Pointer<float>(), Ops.Contiguous(gradient).Pointer<float>(), moments.First.Pointer<float>(), moments.Second.Pointer<float>(),
                     moments.LargestSecond is null ? null : moments.LargestSecond.Pointer<float>(), parameter.Count,
-                    LearningRate, Beta1, Beta2, Epsilon, group.WeightDecay, step, gradientScale);
+                    LearningRate, Beta1, Beta2, Epsilon, group.WeightDecay, step, _gradientScale);
             }
         onGpu?.Flush();
         scaler?.Update();
@@ -143,14 +160,6 @@ public sealed unsafe class AdamW
 
     private static (nint Address, long Count)[] Addresses(IEnumerable<Tensor> gradients) =>
         [.. gradients.Select(gradient => ((nint)gradient.DevicePointer<float>(), gradient.Count))];
-
-    private Kernels.Cuda.AdamW BeginOnGpu(Device device, double gradientScale, LossScaler? scaler)
-    {
-        CudaStream stream = CudaStream.Of(device);
-        _rates ??= Tensor.Empty([Kernels.Cuda.AdamW.RateCount], DType.F64, device).Persist();
-        Kernels.Cuda.AdamW.SetRates(stream, LearningRate, gradientScale, _rates.DevicePointer<double>());
-        return new Kernels.Cuda.AdamW(stream, Beta1, Beta2, Epsilon, _rates.DevicePointer<double>(), scaler is null ? null : scaler.State);
-    }
 
     /// <summary>The step as the paper has it, for parameters in double.</summary>
     private void StepInDouble(Tensor parameter, Tensor gradient, Moments moments, double weightDecay, double gradientScale)

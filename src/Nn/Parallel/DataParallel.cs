@@ -24,7 +24,7 @@ public sealed class DataParallel
     private readonly AdamW _optimizer;
     private readonly GradientBuckets? _buckets;
     private readonly OptimizerShards? _shards;
-    private readonly DeviceSum? _sum;
+    private readonly IDeviceSum? _sum;
     private readonly LossScaler? _scaler;
     private readonly LateScalars _losses = new();
     private double _gradientScale = 1;
@@ -41,7 +41,7 @@ public sealed class DataParallel
         ArgumentNullException.ThrowIfNull(optimizer);
         (_devices, _optimizer, _scaler) = (devices, optimizer, scaler);
         if (devices.Size == 1) return;
-        _sum = devices.Sum;
+        _sum = devices;
         _buckets = new GradientBuckets(optimizer.Parameters.Select(parameter => parameter.Value), devices, bucketBytes);
         if (shardOptimizer) _shards = new OptimizerShards(optimizer, devices);
     }
@@ -97,16 +97,6 @@ public sealed class DataParallel
         _gradientScale = reference / totalWeight;
         double scale = _gradientScale;
         return new StepLoss(() => Total(losses.Sum(part => part.Share * part.Loss.Read())) * scale);
-    }
-
-    /// <summary>Takes the gradients of a step that one device has computed in one part; the parameters have them already.</summary>
-    /// <param name="loss">The mean loss, a scalar.</param>
-    public StepLoss TakeGradients(Tensor loss)
-    {
-        if (_devices.Size > 1) throw new InvalidOperationException($"gradients of one device are not those of all {_devices.Size}; use {nameof(AddGradients)}");
-        _gradientScale = 1;
-        LateScalar late = _losses.Of(loss);
-        return new StepLoss(late.Read);
     }
 
     /// <summary>Changes the parameters, with the same result on all devices, and forgets the gradients. The scaler looks at the sums over all devices, so that they skip the same steps.</summary>

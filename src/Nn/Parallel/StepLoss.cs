@@ -5,7 +5,9 @@ public sealed class StepLoss
 {
     private readonly Func<double> _read;
 
-    internal StepLoss(Func<double> read) => _read = read;
+    /// <summary>A loss that is read later.</summary>
+    /// <param name="read">Waits for it.</param>
+    public StepLoss(Func<double> read) => _read = read;
 
     /// <summary>The loss. Waits for the GPU, and for all devices of the group, which must read their losses in the same order; to be called once.</summary>
     /// <exception cref="CommunicationException">Another device failed.</exception>

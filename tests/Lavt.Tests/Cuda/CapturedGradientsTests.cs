@@ -2,13 +2,14 @@ using Lavt.Autograd;
 using Lavt.Kernels.Cuda.Driver;
 using Lavt.Losses;
 using Lavt.Models;
+using Lavt.Nn;
 using Lavt.Options;
 using Lavt.Tensors;
 using Xunit;
 
 namespace Lavt.Tests.Cuda;
 
-/// <summary>Forward and backward passes as CUDA graphs: the bits of the passes as they are, random numbers and counters included.</summary>
+/// <summary>Forward and backward passes and whole training steps as CUDA graphs: the bits of those as they are, random numbers and counters included.</summary>
 public sealed class CapturedGradientsTests : IDisposable
 {
     private const string Flags = "--model lavt_one --embed_dim 8 --depths 1-2-1-1 --heads 1-1-2-2 --window 3 --drop_path 0.3 --fusion_drop 0.2 "
@@ -26,7 +27,8 @@ public sealed class CapturedGradientsTests : IDisposable
     public void Gradients_have_the_bits_of_passes_as_they_are(string more)
     {
         LavtModel plain = Model(Flags + more), captured = Model(Flags + more);
-        using CapturedGradients graph = new(captured.Device, captured.State().Select(entry => entry.Value));
+        KeptGradients gradients = new(captured);
+        using CapturedGradients graph = new(captured.Device, captured.State().Select(entry => entry.Value), gradients.Keep);
         RandomSource plainRandom = new(5, 1000), random = new(5, 1000);
         for (int pass = 0; pass < 4; pass++)
         {
@@ -44,10 +46,8 @@ public sealed class CapturedGradientsTests : IDisposable
             Tensor loss = graph.Run(there => Loss(captured, there), batch);
             Assert.Equal(expected, loss.Item<float>());
             Assert.Equal(plainRandom.Next, random.Next);
-            AssertSameState(plain, captured);
+            AssertSameState(plain, captured, gradients);
             plain.ClearGradients();
-            // Whoever trains forgets the gradients of a step.
-            if (pass != 2) captured.ClearGradients();
         }
     }
 
@@ -55,7 +55,7 @@ public sealed class CapturedGradientsTests : IDisposable
     public void A_repeated_pass_is_one_graph_and_waits_for_nothing()
     {
         LavtModel model = Model(Flags);
-        using CapturedGradients graph = new(model.Device, model.State().Select(entry => entry.Value));
+        using CapturedGradients graph = new(model.Device, model.State().Select(entry => entry.Value), () => { });
         Generator.Current = new RandomSource(5);
         using MemoryScope scope = MemoryScope.Begin();
         Tensor[] batch = Batch(1);
@@ -80,7 +80,9 @@ public sealed class CapturedGradientsTests : IDisposable
         LavtModel plain = Model(Flags), scaled = Model(Flags);
         using MemoryScope scope = MemoryScope.Begin();
         Tensor scale = Gpu.From([1f], []);
-        using CapturedGradients one = new(plain.Device, plain.State().Select(entry => entry.Value)), many = new(scaled.Device, scaled.State().Select(entry => entry.Value), () => Ops.Add(scale, scale));
+        KeptGradients gradients = new(plain), others = new(scaled);
+        using CapturedGradients one = new(plain.Device, plain.State().Select(entry => entry.Value), gradients.Keep);
+        using CapturedGradients many = new(scaled.Device, scaled.State().Select(entry => entry.Value), others.Keep, () => Ops.Add(scale, scale));
         Generator.Current = new RandomSource(5);
         for (int pass = 0; pass < 4; pass++)
         {
@@ -90,7 +92,7 @@ public sealed class CapturedGradientsTests : IDisposable
             one.Run(there => Loss(plain, there), Batch(1));
             Generator.Current.Next = next;
             many.Run(there => Loss(scaled, there), Batch(1));
-            Tensor gradient = plain.Parameters().First().Value.Gradient()!, other = scaled.Parameters().First().Value.Gradient()!;
+            Tensor gradient = gradients.Of[plain.Parameters().First().Value], other = others.Of[scaled.Parameters().First().Value];
             Assert.Equal(gradient.ToArray<float>().Select(value => value * (8 << pass)), other.ToArray<float>());
         }
     }
@@ -99,12 +101,66 @@ public sealed class CapturedGradientsTests : IDisposable
     public void Other_random_numbers_need_another_graph()
     {
         LavtModel model = Model(Flags);
-        using CapturedGradients graph = new(model.Device, model.State().Select(entry => entry.Value));
+        using CapturedGradients graph = new(model.Device, model.State().Select(entry => entry.Value), () => { });
         using MemoryScope scope = MemoryScope.Begin();
         Generator.Current = new RandomSource(5);
         graph.Run(there => Loss(model, there), Batch(1));
         Generator.Current = new RandomSource(6);
         Assert.Contains("seed 6", Assert.Throws<InvalidOperationException>(() => graph.Run(there => Loss(model, there), Batch(1))).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_whole_step_is_one_graph_and_has_the_bits_of_one_launched_kernel_by_kernel(bool scales)
+    {
+        const int Steps = 5, Overflowing = 3;
+        LavtModel plain = Model(Flags), captured = Model(Flags);
+        AdamW expected = Optimizer(plain), actual = Optimizer(captured);
+        LossScaler? plainScaler = scales ? new LossScaler(plain.Device) : null, scaler = scales ? new LossScaler(captured.Device) : null;
+        using CapturedStep graph = new(captured.Device, captured.State().Select(entry => entry.Value), actual, scaler);
+        for (int step = 0; step < Steps; step++)
+        {
+            using MemoryScope scope = MemoryScope.Begin();
+            // A factor of the loss: with infinity gradients are not finite, which only a scaler looks at.
+            Tensor[] batch = [.. Batch((ulong)step), Tensor.From([scales && step == Overflowing ? float.PositiveInfinity : 1f], [])];
+            expected.LearningRate = actual.LearningRate = 1e-3 / (step + 1);
+            Generator.Current = new RandomSource(5, 1000 * (ulong)step);
+            using (Tape tape = Tape.Begin()) tape.Backward(FactoredLoss(plain, [.. batch.Select(tensor => Ops.To(tensor, plain.Device))]), plainScaler?.Seed(1));
+            expected.Step(1, plainScaler);
+            plain.ClearGradients();
+
+            Generator.Current = new RandomSource(5, 1000 * (ulong)step);
+            DriverCalls start = DriverCalls.OfThisThread;
+            graph.Run(there => FactoredLoss(captured, there), batch);
+            // The launch brings the learning rate.
+            if (step >= 2) Assert.Equal(new DriverCalls(Launches: 1, Graphs: 1, Allocations: 0, Waits: 0), DriverCalls.OfThisThread - start);
+            AssertSameMoments(expected, actual, step + (scales && step >= Overflowing ? 0 : 1));
+            Assert.Equal(plainScaler?.Read(), scaler?.Read());
+        }
+        if (scales) Assert.Equal(LossScaler.InitialScale / 2, scaler!.Read().Scale);
+    }
+
+    private static AdamW Optimizer(LavtModel model) =>
+        new([new ParameterGroup("all", [.. model.Parameters().Select(parameter => (parameter.Name, parameter.Value))], 0.01)], 0, amsgrad: true);
+
+    private static Tensor FactoredLoss(LavtModel model, Tensor[] batch) => Ops.Multiply(Loss(model, batch), batch[4]);
+
+    private static void AssertSameMoments(AdamW expected, AdamW actual, long steps)
+    {
+        int changed = 0;
+        foreach (((string name, Tensor one), (_, Tensor other)) in expected.Parameters.Zip(actual.Parameters))
+        {
+            Assert.Null(other.Gradient());
+            AdamW.Moments? moments = expected.MomentsOf(one), others = actual.MomentsOf(other);
+            Assert.Equal(moments is null, others is null);
+            if (moments is null || others is null) continue;
+            changed++;
+            Assert.Equal((steps, steps), (moments.Step, others.Step));
+            foreach ((Tensor left, Tensor right) in new[] { (one, other), (moments.First, others.First), (moments.Second, others.Second), (moments.LargestSecond!, others.LargestSecond!) })
+                Assert.True(left.ToArray<float>().SequenceEqual(right.ToArray<float>()), name);
+        }
+        Assert.InRange(changed, 100, int.MaxValue);
     }
 
     private static Tensor Loss(LavtModel model, Tensor[] batch)
@@ -113,15 +169,16 @@ public sealed class CapturedGradientsTests : IDisposable
         return SegmentationLoss.Compute(s_training, logits, batch[3]);
     }
 
-    private static void AssertSameState(LavtModel expected, LavtModel actual)
+    private static void AssertSameState(LavtModel expected, LavtModel actual, KeptGradients kept)
     {
         int gradients = 0;
         foreach ((string name, Tensor one, Tensor other) in expected.State().Zip(actual.State(), (a, b) => (a.Name, a.Value, b.Value)))
         {
-            Assert.Equal(one.Gradient() is null, other.Gradient() is null);
+            Assert.Null(other.Gradient());
+            Assert.Equal(one.Gradient() is null, !kept.Of.ContainsKey(other));
             if (one.Gradient() is { } gradient)
             {
-                Assert.True(gradient.ToArray<float>().SequenceEqual(other.Gradient()!.ToArray<float>()), $"gradient of {name}");
+                Assert.True(gradient.ToArray<float>().SequenceEqual(kept.Of[other].ToArray<float>()), $"gradient of {name}");
                 gradients++;
             }
             else if (one.DType == DType.I64)
@@ -153,5 +210,21 @@ public sealed class CapturedGradientsTests : IDisposable
         mask.Span<float>()[..8].Fill(1);
         target.Span<byte>().Slice(100, 300).Fill(1);
         return [frames, ids, mask, target];
+    }
+
+    /// <summary>Copies the gradients of a model, inside the graph, to where they stay.</summary>
+    private sealed class KeptGradients(LavtModel model)
+    {
+        public Dictionary<Tensor, Tensor> Of { get; } = [];
+
+        public void Keep()
+        {
+            foreach ((_, Tensor parameter) in model.Parameters())
+            {
+                if (parameter.Gradient() is not { } gradient) continue;
+                if (!Of.TryGetValue(parameter, out Tensor? kept)) Of[parameter] = kept = gradient.EmptyLike(gradient.Shape).Persist();
+                kept.CopyFrom(gradient);
+            }
+        }
     }
 }

@@ -1,6 +1,9 @@
+using Lavt.Autograd;
 using Lavt.Kernels;
 using Lavt.Kernels.Cpu;
 using Lavt.Kernels.Cuda;
+using Lavt.Kernels.Cuda.Driver;
+using Lavt.Nn;
 using Lavt.Tensors;
 using Xunit;
 
@@ -40,6 +43,50 @@ public unsafe class ConvolutionHopperTests
         }
         Gpu.SetOrder(0);
     }
+
+    [Theory]
+    [InlineData(ProductPrecision.BFloat16)]
+    [InlineData(ProductPrecision.Float16)]
+    public void Layers_pack_their_weights_once_for_inference(ProductPrecision precision)
+    {
+        if (!GemmHopper.IsAvailable(Gpu.Device)) Assert.Skip("needs compute capability 9.0");
+        using MemoryScope scope = MemoryScope.Begin();
+        Conv3d clips = new(12, 70, new Volume(3, 3, 3), new RandomSource(3));
+        Conv3x3 pictures = new(36, 6, new RandomSource(4));
+        AssertPacksOnce(clips, clips.Weight, Gpu.From(Values(2 * 3 * 4 * 5 * 12, 5), [2, 3, 4, 5, 12]), x => clips.Forward(x, Activation.Gelu), precision);
+        AssertPacksOnce(pictures, pictures.Weight, Gpu.From(Values(2 * 9 * 7 * 36, 6), [2, 9, 7, 36]), pictures.Forward, precision);
+    }
+
+    private static void AssertPacksOnce(Module layer, Tensor weight, Tensor x, Func<Tensor, Tensor> forward, ProductPrecision precision)
+    {
+        layer.MoveTo(Gpu.Device.Device);
+        layer.UseProducts(precision);
+        layer.SetTraining(false);
+        float[] first = forward(x).ToArray<float>();
+        DriverCalls start = DriverCalls.OfThisThread;
+        Tensor y = forward(x);
+        // The result's memory is all that is asked for.
+        Assert.Equal(new DriverCalls(Launches: 1, Graphs: 0, Allocations: 1, Waits: 0), DriverCalls.OfThisThread - start);
+        Assert.Equal(first, y.ToArray<float>());
+        // Maps that boxes cannot take, beginning between two of their places, are convolved with the weight itself.
+        Tensor moved = Tensor.Empty([checked((int)x.Count) + 1], DType.F32, x.Device).ViewSlice(0, 1, checked((int)x.Count)).ViewAs(x.Shape);
+        moved.CopyFrom(x);
+        AssertNear(first, forward(moved).ToArray<float>());
+
+        foreach (float factor in (float[])[2, -1])
+        {
+            weight.CopyFrom(Ops.Scale(weight, factor));
+            layer.NotifyWeightsChanged();
+            float[] packed = forward(x).ToArray<float>();
+            // While training, weights change with every step.
+            layer.SetTraining(true);
+            Assert.Equal(forward(x).ToArray<float>(), packed);
+            layer.SetTraining(false);
+        }
+        Assert.NotEqual(first, forward(x).ToArray<float>());
+    }
+
+    private static void AssertNear(float[] expected, float[] actual) => Check(Array.ConvertAll(expected, value => (double)value), actual, "y");
 
     /// <summary>y[pixel, o] = Σ x[pixel + tap, c] weight(o, c, tap), zeros around the maps.</summary>
     private static double[] Convolve(float[] x, int batch, Volume map, int input, int output, Volume kernel, Func<int, int, int, float> weight)

@@ -4,14 +4,15 @@ namespace Lavt.Data.Clips;
 /// <param name="dataset">The samples.</param>
 /// <param name="batchSize">The number of clips in a batch.</param>
 /// <param name="threads">The number of loading threads (--workers); with 0 the reading thread loads each batch itself.</param>
+/// <param name="held">How many batches are in use together: the last one read, and those before it.</param>
 /// <example>
 /// <code>
 /// ClipLoader loader = new(dataset, batchSize: 4, threads: 4);
 /// foreach (ClipBatch batch in loader.Read(ClipPlan.Training(dataset, seed, epoch), dropLast: true)) …
 /// </code>
 /// </example>
-public sealed class ClipLoader(IClipDataset dataset, int batchSize, int threads)
-    : Loader<ClipChoice, ClipBatch>(batchSize, threads, lookAhead: 2, held: 1, size => new ClipBatch(size, dataset.Shape))
+public sealed class ClipLoader(IClipDataset dataset, int batchSize, int threads, int held = 1)
+    : Loader<ClipChoice, ClipBatch>(batchSize, threads, lookAhead: 2, held, size => new ClipBatch(size, dataset.Shape))
 {
     /// <summary>
     /// Whether clips that cannot be loaded are marked (<see cref="ClipItem.Failure"/>) instead of ending the reading.
