@@ -67,27 +67,14 @@ public static class ModelInference
 
     private static ModelOptions FromArgs(LavtCheckpoint checkpoint, ModelOptions options, IReadOnlySet<string> given)
     {
-        if (checkpoint.Args is null) return options;
-        foreach (Flag<ModelOptions> flag in ModelFlags.Table)
+        try
         {
-            if (given.Contains(flag.Name) || flag.NoEffect is not null) continue;
-            if (!checkpoint.Args.TryGetValue(flag.Key, out object? value) || value is null or "") continue;
-            string text = value switch
-            {
-                bool truth => truth ? "true" : "false",
-                IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
-                _ => value.ToString() ?? "",
-            };
-            try
-            {
-                options = flag.Apply(options, text);
-            }
-            catch (OptionException wrong)
-            {
-                throw new WeightFileException(checkpoint.File, $"its args have {flag.Key} = {text}: {wrong.Message}", wrong);
-            }
+            return ModelFlags.Table.FromArgs(key => checkpoint.Args is { } args && args.TryGetValue(key, out object? value) ? value : null, options, given);
         }
-        return options;
+        catch (OptionException wrong)
+        {
+            throw new WeightFileException(checkpoint.File, $"its args cannot be read: {wrong.Message}", wrong);
+        }
     }
 
     /// <summary>The shape of a tensor that every LAVT has.</summary>
