@@ -32,7 +32,4 @@ public unsafe class ElementwiseBench
 
     [Benchmark]
     public double SumOfSquares() => Elementwise.SumOfSquares(_a, Count);
-
-    [Benchmark]
-    public bool AllFinite() => Elementwise.AllFinite(_a, Count);
 }

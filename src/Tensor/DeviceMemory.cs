@@ -6,15 +6,6 @@ namespace Lavt.Tensors;
 /// </summary>
 public interface IDeviceMemory
 {
-    /// <summary>Bytes now in use.</summary>
-    long BytesInUse { get; }
-
-    /// <summary>The largest number of bytes in use at once since the last <see cref="ResetPeak"/>.</summary>
-    long PeakBytes { get; }
-
-    /// <summary>Starts a new measurement of <see cref="PeakBytes"/>.</summary>
-    void ResetPeak();
-
     /// <summary>A block of at least <paramref name="bytes"/> bytes, aligned to 256, not cleared.</summary>
     nint Allocate(long bytes);
 

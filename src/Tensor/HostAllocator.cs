@@ -80,6 +80,18 @@ public static unsafe class HostAllocator
         }
     }
 
+    private static void* AllocateOrExplain(nint size)
+    {
+        try
+        {
+            return NativeMemory.AlignedAlloc((nuint)size, Alignment);
+        }
+        catch (OutOfMemoryException)
+        {
+            throw new OutOfMemoryException($"the system has no {size >> 20} MiB of memory at a piece; {s_inUse >> 20} MiB are in use. Smaller pictures, batches or windows need less");
+        }
+    }
+
     private static nint Rounded(long bytes) => (nint)((Math.Max(1, bytes) + Alignment - 1) / Alignment * Alignment);
 
     private static MemoryRegion AddRegion(nint wanted)
@@ -96,7 +108,7 @@ public static unsafe class HostAllocator
         {
             Trim();
             size = wanted;
-            memory = NativeMemory.AlignedAlloc((nuint)size, Alignment);
+            memory = AllocateOrExplain(size);
         }
         s_systemAllocations++;
         MemoryRegion region = new((nint)memory, size);

@@ -21,9 +21,6 @@ public sealed class MemoryScope : IDisposable
     {
     }
 
-    /// <summary>The innermost open scope of this thread.</summary>
-    public static MemoryScope? Current => s_current;
-
     /// <summary>Opens a scope; close it with <c>using</c>.</summary>
     public static MemoryScope Begin()
     {

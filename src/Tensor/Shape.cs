@@ -38,9 +38,6 @@ public readonly struct Shape : IEquatable<Shape>
     /// <summary>The extent of a dimension; negative indices count from the end.</summary>
     public int this[int axis] => _dims[Axis(axis)];
 
-    /// <summary>The extent of a dimension counted from the end.</summary>
-    public int this[Index axis] => _dims[Axis(axis.GetOffset(Rank))];
-
     /// <summary>A shape from a collection expression.</summary>
     public static Shape Create(ReadOnlySpan<int> dims) => new(dims);
 

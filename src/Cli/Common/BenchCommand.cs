@@ -68,11 +68,11 @@ internal static class BenchCommand
             Kernels = benchmark.Kernels,
             Peak = profile ? MachinePeak.Measure() : null,
         };
+        Console.Write(report);
         if (options.Evaluation.JsonFile is { } file)
             report.Save(file);
         if (roofline is not null)
             File.WriteAllText(roofline, RooflinePicture.Draw(report));
-        Console.Write(report);
         return ExitCode.Ok;
     }
 

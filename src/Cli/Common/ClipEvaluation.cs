@@ -51,17 +51,18 @@ internal static class ClipEvaluation
         {
             Devices = devices,
             Progress = devices.Rank > 0 ? null : (done, total) => status.Progress(new TrainingProgress(dataset.Name, done, total, null, null)),
-            MaskReady = masks is null ? null : mask => masks.Add(a2d![mask.Sample], mask.AtModelSize, mask.Confidence),
+            MaskReady = masks is null ? null : mask => masks.Add(a2d![mask.Sample], mask.Mask, mask.Confidence),
             Features = features is null ? null : (features, a2d!),
         };
         ClipChoice[] plan = ClipPlan.Evaluation(dataset);
         EvaluationReport report = evaluator.Run(plan[..Math.Min(options.Training.LimitValidation ?? int.MaxValue, plan.Length)], stop) with { Checkpoint = options.Weights.Resume };
         if (devices.Rank > 0) return ExitCode.Ok;
-        masks?.Finish();
-        if (options.Evaluation.JsonFile is { } file) report.Save(file);
         status.Clear();
         Console.Write(report);
-        return Name(report.BrokenSamples);
+        int code = Name(report.BrokenSamples);
+        masks?.Finish();
+        if (options.Evaluation.JsonFile is { } file) report.Save(file);
+        return code;
     }
 
     private static int Videos(TrainedModel trained, VideoPieces videos, StatusLine status, CancellationToken stop)
@@ -76,12 +77,13 @@ internal static class ClipEvaluation
             MaskReady = mask => Write(masks, videos.Data, mask, output.Visualize),
         };
         VideoReport report = evaluator.Run(Math.Min(options.Training.LimitValidation ?? int.MaxValue, videos.Videos.Count), stop) with { Checkpoint = options.Weights.Resume };
-        if (output.ZipFile is { } zip) masks.SaveZip(zip);
-        if (output.JsonFile is { } file) report.Save(file);
         status.Clear();
         Console.Write(report);
         Console.WriteLine($"masks: {folder}{(output.ZipFile is null ? "" : $", {output.ZipFile}")}");
-        return Name(report.BrokenSamples);
+        int code = Name(report.BrokenSamples);
+        if (output.ZipFile is { } zip) masks.SaveZip(zip);
+        if (output.JsonFile is { } file) report.Save(file);
+        return code;
     }
 
     private static void Write(VideoMaskFolder folder, YouTubeVosData data, VideoMask mask, bool withPicture)

@@ -60,6 +60,10 @@ internal static class CommandLine
         ParseError error = result.Errors[0];
         if (error.SymbolResult is OptionResult { Tokens.Count: 0, IdentifierToken: { } flag } missing)
             throw new OptionException(flag.Value, $"needs a value: {missing.Option.HelpName}");
+        if (error.SymbolResult is OptionResult { Tokens: [{ } token], Option: { } option } && option.ValueType.IsPrimitive)
+            throw new OptionException(option.Name, $"expected a whole number{(option.ValueType == typeof(ulong) ? " of at least 0" : "")}, got '{token.Value}'");
+        if (command is RootCommand && result.Tokens.Count == 0)
+            throw new OptionException("lavt", "no command was given; see --help");
         throw new OptionException(command.Name, error.Message);
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lavt.Options;
 using Lavt.Tensors;
 using Lavt.Weights;
 
@@ -20,8 +21,11 @@ internal static class ConvertCommand
 
     private static int Run(string from, string to)
     {
+        if (Path.GetExtension(to).ToLowerInvariant() is not (".pth" or ".safetensors"))
+            throw new OptionException(to, "its ending says how it is written: expected a name that ends with .pth or .safetensors");
         using MemoryScope scope = MemoryScope.Begin();
         LavtCheckpoint checkpoint = LavtCheckpoint.Read(from);
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(to))!);
         checkpoint.WriteWeights(to);
         Console.WriteLine($"{to}: {checkpoint.Model.Count + (checkpoint.Bert?.Count ?? 0)} tensors, {new FileInfo(to).Length >> 20} MiB");
         return ExitCode.Ok;

@@ -83,11 +83,11 @@ internal static class EvalCommand
             return interruption.ExitCode;
         if (devices.Rank > 0)
             return ExitCode.Ok;
-        if (options.Evaluation.JsonFile is { } file)
-            report.Save(file);
         Console.Write(report);
         foreach (string broken in report.BrokenSamples)
             Terminal.Error("left out: " + broken);
+        if (options.Evaluation.JsonFile is { } file)
+            report.Save(file);
         return report.BrokenSamples.Count == 0 ? ExitCode.Ok : ExitCode.BrokenSamples;
     }
 

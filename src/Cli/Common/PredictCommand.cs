@@ -39,10 +39,13 @@ internal static class PredictCommand
         command.SetAction(result =>
         {
             LavtOptions options = flags.Read(result);
+            string[] sentences = result.GetValue(text)!;
+            if (sentences.Any(string.IsNullOrWhiteSpace))
+                throw new OptionException("--text", "the sentence has no words; say what to look for");
             return (result.GetValue(image), result.GetValue(video)) switch
             {
-                ({ } file, null) => OnPicture(options, file, result.GetValue(text)!, result.GetValue(folder)),
-                (null, { } path) => OnVideo(options, path, result.GetValue(text)!, result.GetValue(folder)),
+                ({ } file, null) => OnPicture(options, file, sentences, result.GetValue(folder)),
+                (null, { } path) => OnVideo(options, path, sentences, result.GetValue(folder)),
                 _ => throw new OptionException("--image", "give a picture with --image, or a video or a folder of frames with --video"),
             };
         });

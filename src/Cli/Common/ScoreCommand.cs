@@ -61,8 +61,8 @@ internal static class ScoreCommand
             A2dData data = A2dData.Load(result.GetValue(parts.Truth)!, result.GetValue(split)!);
             A2dScores scores = A2dScorer.Score(result.GetValue(parts.Predictions)!, data, Progress(status));
             status.Clear();
-            if (result.GetValue(parts.Json) is { } file) scores.Save(file);
             Console.Write(scores);
+            if (result.GetValue(parts.Json) is { } file) scores.Save(file);
             return Name(scores.Missing, scores.Surplus);
         });
         return command;
@@ -87,8 +87,8 @@ internal static class ScoreCommand
     private static int Show(Parts parts, ParseResult result, StatusLine status, VideoScores scores)
     {
         status.Clear();
-        if (result.GetValue(parts.Json) is { } file) scores.Save(file);
         Console.Write(scores);
+        if (result.GetValue(parts.Json) is { } file) scores.Save(file);
         return Name(scores.Missing, scores.Surplus);
     }
 

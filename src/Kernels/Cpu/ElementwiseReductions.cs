@@ -17,15 +17,6 @@ public static unsafe partial class Elementwise
         return sum;
     }
 
-    /// <summary>Whether no value is infinite or NaN.</summary>
-    public static bool AllFinite(float* x, long n)
-    {
-        int pieces = SimdLoop.Pieces(n, FloatsPerPiece);
-        byte* finite = (byte*)Workers.Scratch(pieces);
-        SimdLoop.For(pieces, new AllFiniteBody { X = x, Finite = finite, Count = n });
-        return new ReadOnlySpan<byte>(finite, pieces).IndexOf((byte)0) < 0;
-    }
-
     private struct SumOfSquaresBody : ISimdLoopBody
     {
         public float* X;
@@ -61,33 +52,6 @@ public static unsafe partial class Elementwise
             }
             for (; i < end; i++) sum += (double)x[i] * x[i];
             Partials[index] = sum;
-        }
-    }
-
-    private struct AllFiniteBody : ISimdLoopBody
-    {
-        public float* X;
-        public byte* Finite;
-        public long Count;
-
-        public readonly KernelWork Describe(int pieces) => KernelWork.Moving(typeof(AllFiniteBody), Count);
-
-        // 0 · x is 0 for every finite x and NaN otherwise.
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public readonly void Run<V>(int index, int worker)
-            where V : struct, ISimd<V>
-        {
-            long i = First(index, Count, out long end);
-            float* x = X;
-            V zero = V.Zero, s0 = V.Zero, s1 = V.Zero;
-            for (; i <= end - 2 * V.Width; i += 2 * V.Width)
-            {
-                s0 = V.MultiplyAdd(V.Load(x + i), zero, s0);
-                s1 = V.MultiplyAdd(V.Load(x + i + V.Width), zero, s1);
-            }
-            float sum = V.Sum(s0 + s1);
-            for (; i < end; i++) sum += x[i] * 0f;
-            Finite[index] = sum == 0 ? (byte)1 : (byte)0;
         }
     }
 }

@@ -92,12 +92,6 @@ public sealed class ReferDataset
         return [.. order.Select(index => new SampleChoice(index, RandomSentence(index, seed, epoch)))];
     }
 
-    /// <summary>Every sample in order with one of its sentences, as the published code evaluates while it trains.</summary>
-    /// <param name="seed">The seed of the run.</param>
-    /// <param name="epoch">The epoch, from 0.</param>
-    public SampleChoice[] ValidationPlan(ulong seed, int epoch) =>
-        [.. Enumerable.Range(0, Count).Select(index => new SampleChoice(index, RandomSentence(index, seed, epoch)))];
-
     /// <summary>Every sentence of every sample in order, which is what published figures are measured on.</summary>
     public SampleChoice[] EvaluationPlan() =>
         [.. Enumerable.Range(0, Count).SelectMany(index => Enumerable.Range(0, _sentences[index].Length).Select(sentence => new SampleChoice(index, sentence)))];

@@ -57,31 +57,6 @@ public sealed class Rle
         return FromCounts(CollectionsMarshal.AsSpan(counts), rows, columns);
     }
 
-    /// <summary>The runs of a mask; every value but 0 counts as 1.</summary>
-    public static Rle Encode(Mask mask)
-    {
-        ArgumentNullException.ThrowIfNull(mask);
-        List<uint> counts = [];
-        bool inside = false;
-        uint run = 0;
-        Span<byte> pixels = mask.Pixels;
-        for (int x = 0; x < mask.Columns; x++)
-        {
-            for (int i = x; i < pixels.Length; i += mask.Columns)
-            {
-                if (pixels[i] != 0 != inside)
-                {
-                    counts.Add(run);
-                    run = 0;
-                    inside = !inside;
-                }
-                run++;
-            }
-        }
-        counts.Add(run);
-        return new Rle(mask.Rows, mask.Columns, [.. counts]);
-    }
-
     /// <summary>The number of ones.</summary>
     public long Area()
     {

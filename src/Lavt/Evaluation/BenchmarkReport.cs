@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using Lavt.Kernels;
 
 namespace Lavt.Evaluation;
@@ -9,13 +7,6 @@ namespace Lavt.Evaluation;
 /// <summary>How long a model took, and where the time went.</summary>
 public sealed record BenchmarkReport
 {
-    private static readonly JsonSerializerOptions s_json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // "->" stays readable
-    };
-
     /// <summary>The model, such as "lavt_one base, window 12".</summary>
     public required string Model { get; init; }
 
@@ -44,12 +35,8 @@ public sealed record BenchmarkReport
     public MachinePeak? Peak { get; init; }
 
     /// <summary>Writes the report as JSON.</summary>
-    public void Save(string file)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
-        using FileStream stream = File.Create(file);
-        JsonSerializer.Serialize(stream, this, s_json);
-    }
+    /// <exception cref="IOException">The file could not be written; one that was there is whole.</exception>
+    public void Save(string file) => ReportFile.Save(file, this);
 
     /// <summary>The figures for people: the kernels, if they were measured, and the times of steps.</summary>
     public override string ToString()

@@ -12,11 +12,9 @@ namespace Lavt.Evaluation;
 
 /// <summary>A mask that the model predicted for the annotated frame of a clip.</summary>
 /// <param name="Sample">The sample of the data set.</param>
-/// <param name="Name">What the data set calls it.</param>
-/// <param name="AtModelSize">The mask at the model's size; filled anew for the next sentence.</param>
-/// <param name="AtOriginalSize">The mask at the frame's own size; filled anew for the next sentence.</param>
+/// <param name="Mask">The mask at the model's size; filled anew for the next sentence.</param>
 /// <param name="Confidence">How sure the model is, 0 … 1.</param>
-public readonly record struct ClipMask(int Sample, string Name, Mask AtModelSize, Mask AtOriginalSize, double Confidence);
+public readonly record struct ClipMask(int Sample, Mask Mask, double Confidence);
 
 /// <summary>
 /// Evaluates a model on clips: on the annotated frame where there is one (A2D-Sentences, JHMDB-Sentences), on all frames
@@ -140,6 +138,6 @@ public sealed class ClipEvaluator
         }
         double confidence = isAnnotated ? PredictedMask.Confidence(logits, clip.AnnotatedFrame) : 1;
         tally.Add(new SentenceResult(clip.Choice.Sample, 0, clip.Sentence) { Name = clip.Name }, overlap, original, confidence);
-        if (isAnnotated) MaskReady?.Invoke(new ClipMask(clip.Choice.Sample, clip.Name, _prediction, _originalPrediction, confidence));
+        if (isAnnotated) MaskReady?.Invoke(new ClipMask(clip.Choice.Sample, _prediction, confidence));
     }
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Lavt.Metrics;
 
@@ -51,8 +50,6 @@ public sealed record SentenceResult(
 /// <summary>All results of an evaluation; <c>--json</c> writes it.</summary>
 public sealed record EvaluationReport
 {
-    private static readonly JsonSerializerOptions s_json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
-
     /// <summary>The data set.</summary>
     public required string Dataset { get; init; }
 
@@ -90,20 +87,11 @@ public sealed record EvaluationReport
     public required IReadOnlyList<SentenceResult> Results { get; init; }
 
     /// <summary>Writes the report as JSON.</summary>
-    public void Save(string file)
-    {
-        string? folder = Path.GetDirectoryName(Path.GetFullPath(file));
-        Directory.CreateDirectory(folder!);
-        using FileStream stream = File.Create(file);
-        JsonSerializer.Serialize(stream, this, s_json);
-    }
+    /// <exception cref="IOException">The file could not be written; one that was there is whole.</exception>
+    public void Save(string file) => ReportFile.Save(file, this);
 
     /// <summary>Reads a report.</summary>
-    public static EvaluationReport Load(string file)
-    {
-        using FileStream stream = File.OpenRead(file);
-        return JsonSerializer.Deserialize<EvaluationReport>(stream, s_json)!;
-    }
+    public static EvaluationReport Load(string file) => ReportFile.Load<EvaluationReport>(file);
 
     /// <summary>The figures for people, in the published evaluation's words.</summary>
     public override string ToString()

@@ -43,7 +43,7 @@ public sealed record TrainedModel(LavtModel Model, LavtOptions Options)
     /// <summary>The name of a weight file, if there is one.</summary>
     internal static string Existing(string file, string flag = "--resume") => File.Exists(file)
         ? file
-        : throw new WeightFileException(file, $"there is no such file; name one that is there with {flag}");
+        : throw new WeightFileException(file, $"{(Directory.Exists(file) ? "this is a folder" : "there is no such file")}; name a file that is there with {flag}");
 
     /// <summary>Copies a checkpoint's weights into a model, BERT's included.</summary>
     internal static void Fill(LavtModel model, LavtCheckpoint checkpoint, WeightOptions weights)

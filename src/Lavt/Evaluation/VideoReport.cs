@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using Lavt.Scoring;
 
 namespace Lavt.Evaluation;
@@ -8,8 +7,6 @@ namespace Lavt.Evaluation;
 /// <summary>What came of an evaluation of videos; <c>--json</c> writes it.</summary>
 public sealed record VideoReport
 {
-    private static readonly JsonSerializerOptions s_json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
-
     /// <summary>The data set and its split.</summary>
     public required string Dataset { get; init; }
 
@@ -44,19 +41,11 @@ public sealed record VideoReport
     public required IReadOnlyList<string> BrokenSamples { get; init; }
 
     /// <summary>Writes the report as JSON.</summary>
-    public void Save(string file)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
-        using FileStream stream = File.Create(file);
-        JsonSerializer.Serialize(stream, this, s_json);
-    }
+    /// <exception cref="IOException">The file could not be written; one that was there is whole.</exception>
+    public void Save(string file) => ReportFile.Save(file, this);
 
     /// <summary>Reads a report.</summary>
-    public static VideoReport Load(string file)
-    {
-        using FileStream stream = File.OpenRead(file);
-        return JsonSerializer.Deserialize<VideoReport>(stream, s_json)!;
-    }
+    public static VideoReport Load(string file) => ReportFile.Load<VideoReport>(file);
 
     /// <summary>The figures for people.</summary>
     public override string ToString()

@@ -24,6 +24,7 @@ public static class GoldenRunner
     /// <param name="precision">The arithmetic of whole models; with another one than float32 only their masks are checked.</param>
     /// <param name="place">Where modules, losses, optimizers and whole models compute, and how modules do.</param>
     /// <exception cref="DirectoryNotFoundException">There is nothing at <paramref name="folder"/>.</exception>
+    /// <exception cref="InvalidDataException">Nothing there is a golden file.</exception>
     public static void Run(string folder, GoldenReport report, Func<string, bool>? include = null, Action<string>? progress = null, Precision precision = Precision.Float32, GoldenPlace place = default)
     {
         bool single = File.Exists(folder);
@@ -48,6 +49,8 @@ public static class GoldenRunner
             HostAllocator.Trim();
             if (report.Results.Count > before) progress?.Invoke(file);
         }
+        if (report.Results.Count + report.Skipped.Count == 0)
+            throw new InvalidDataException($"{folder}: holds no golden files to compare with; give tests/golden of this project, or a part of it");
     }
 
     private static void Check(string path, GoldenReport report, GoldenPlace place)

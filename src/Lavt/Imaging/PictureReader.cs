@@ -65,6 +65,10 @@ public sealed class PictureReader
         {
             throw new PictureException(path, "there is no such file", "check the path and that the data set is complete", failure);
         }
+        catch (UnauthorizedAccessException failure) when (Directory.Exists(path))
+        {
+            throw new PictureException(path, "this is a folder", "name a picture file", failure);
+        }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             throw new PictureException(path, $"the file cannot be read ({failure.Message})", "check its permissions and the disk", failure);

@@ -14,9 +14,6 @@ public sealed class AveragePrecision
     private const int Recalls = 101;
     private readonly List<(double Score, double Iou)> _predictions = [];
 
-    /// <summary>The number of predictions so far.</summary>
-    public int Count => _predictions.Count;
-
     /// <summary>Adds the prediction of a picture. Among equal scores the earlier one counts first.</summary>
     /// <param name="score">How sure the prediction is; only the order matters.</param>
     /// <param name="iou">Intersection over union with the truth; 0 where both are empty.</param>
@@ -25,7 +22,7 @@ public sealed class AveragePrecision
     /// <summary>The mean over all thresholds in per cent; 0 without predictions.</summary>
     public double Mean()
     {
-        if (Count == 0) return 0;
+        if (_predictions.Count == 0) return 0;
         double[] ious = [.. _predictions.OrderByDescending(prediction => prediction.Score).Select(prediction => prediction.Iou)];
         return 100 * Enumerable.Range(0, Thresholds).Average(i => At(ious, 0.5 + i * ((0.95 - 0.5) / 9)));
     }

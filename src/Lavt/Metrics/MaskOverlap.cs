@@ -16,9 +16,6 @@ public readonly record struct MaskOverlap(long Intersection, long Union)
     /// <summary>The pixels of two pairs of masks together.</summary>
     public static MaskOverlap operator +(MaskOverlap a, MaskOverlap b) => new(a.Intersection + b.Intersection, a.Union + b.Union);
 
-    /// <summary>The pixels of two pairs of masks together.</summary>
-    public static MaskOverlap Add(MaskOverlap a, MaskOverlap b) => a + b;
-
     /// <summary>Counts the pixels of two masks; every value but 0 is covered.</summary>
     /// <exception cref="ArgumentException">The lengths differ.</exception>
     public static MaskOverlap Of(ReadOnlySpan<byte> prediction, ReadOnlySpan<byte> truth)

@@ -29,7 +29,7 @@ public sealed class BertEmbeddings : Module
     {
         int length = ids.Shape[1];
         if (length > _positions.Weight.Shape[0])
-            throw new ArgumentException($"a text of {length} tokens is longer than the {_positions.Weight.Shape[0]} positions of this BERT");
+            throw new OptionException("--bert_positions", $"rows of {length} word pieces are longer than the {_positions.Weight.Shape[0]} positions of this BERT; give a model with at least {length}");
         Tensor positions = Ops.Slice(_positions.Weight, 0, 0, length);
         Tensor types = Tensor.Zeros([length], DType.I64, Device);
         Tensor x = Ops.Add(_words.Forward(ids), Ops.Add(_types.Forward(types), positions));

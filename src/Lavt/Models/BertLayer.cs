@@ -45,7 +45,7 @@ public sealed class BertLayer : Module
         double dropout = Training ? _dropout : 0;
         Tensor attended = Ops.SelfAttention(_query.Forward(x), _key.Forward(x), _value.Forward(x), mask, _heads, _scale, dropout);
         x = _attentionNorm.Forward(AddResidual(_attentionOutput, attended, x, dropout));
-        Tensor hidden = _intermediate.Forward(x, Activation.Gelu);
+        Tensor hidden = _intermediate.Forward(x, Activation.Gelu, forLinear: true);
         return scope.Return(_outputNorm.Forward(AddResidual(_output, hidden, x, dropout)));
     }
 

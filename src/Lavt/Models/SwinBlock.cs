@@ -75,7 +75,7 @@ public sealed class SwinBlock : Module
         if (dropPath == 0)
         {
             x = _attention.Project(attended, residual: x);
-            return scope.Return(_fc2.Forward(_fc1.Forward(_norm2.Forward(x, Between), Activation.Gelu, result: Between), residual: x));
+            return scope.Return(_fc2.Forward(_fc1.Forward(_norm2.Forward(x, Between), Activation.Gelu, result: Between, forLinear: true), residual: x));
         }
         x = Ops.Add(x, Ops.DropPath(_attention.Project(attended), dropPath));
         Tensor hidden = _fc2.Forward(_fc1.Forward(_norm2.Forward(x), Activation.Gelu));

@@ -73,7 +73,8 @@ public sealed class Predictor : IDisposable
         ArgumentNullException.ThrowIfNull(sentences);
         ArgumentNullException.ThrowIfNull(ready);
         using MemoryScope scope = MemoryScope.Begin();
-        using var pass = new SentencePass(_model, _session, ImageSize, [.. sentences.Select(sentence => _tokenizer.Encode(sentence, ClipShape.MaxTokens))]);
+        int length = Math.Min(ClipShape.MaxTokens, _model.Options.Bert.Positions);
+        using var pass = new SentencePass(_model, _session, ImageSize, [.. sentences.Select(sentence => _tokenizer.Encode(sentence, length))]);
         Mask found = new();
         foreach (FrameWindow<SquareFrame> part in FrameWindows.Cut(frames.Select(Square), pass.WindowOf(window)))
         {

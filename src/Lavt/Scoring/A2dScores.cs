@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using Lavt.Evaluation;
 
 namespace Lavt.Scoring;
@@ -17,8 +16,6 @@ public sealed record A2dResult(string Name, string Text, long Intersection, long
 /// <summary>The scores of a set of masks of A2D-Sentences.</summary>
 public sealed record A2dScores
 {
-    private static readonly JsonSerializerOptions s_json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
-
     /// <summary>Mean and overall IoU and precision@X.</summary>
     public required Scores Scores { get; init; }
 
@@ -38,12 +35,8 @@ public sealed record A2dScores
     public required IReadOnlyList<string> Surplus { get; init; }
 
     /// <summary>Writes the scores as JSON.</summary>
-    public void Save(string file)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
-        using FileStream stream = File.Create(file);
-        JsonSerializer.Serialize(stream, this, s_json);
-    }
+    /// <exception cref="IOException">The file could not be written; one that was there is whole.</exception>
+    public void Save(string file) => ReportFile.Save(file, this);
 
     /// <summary>The scores as a table.</summary>
     public override string ToString()

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
+using Lavt.Evaluation;
 
 namespace Lavt.Scoring;
 
@@ -28,8 +28,6 @@ public sealed record VideoScore(string Video, double J, double F, double JAndF, 
 /// <summary>The scores of a whole set of videos.</summary>
 public sealed record VideoScores
 {
-    private static readonly JsonSerializerOptions s_json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
-
     /// <summary>What was scored: ytvos or davis.</summary>
     public required string Dataset { get; init; }
 
@@ -72,12 +70,8 @@ public sealed record VideoScores
     }
 
     /// <summary>Writes the scores as JSON.</summary>
-    public void Save(string file)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
-        using FileStream stream = File.Create(file);
-        JsonSerializer.Serialize(stream, this, s_json);
-    }
+    /// <exception cref="IOException">The file could not be written; one that was there is whole.</exception>
+    public void Save(string file) => ReportFile.Save(file, this);
 
     /// <summary>The scores as a table: each video, below it its sentences, and at the end the mean.</summary>
     public override string ToString()

@@ -70,9 +70,6 @@ public sealed class Trainer
         _parallel = new DataParallel(_devices, _optimizer, training.ShardOptimizer, scaler: _scaler);
     }
 
-    /// <summary>The files that the run writes.</summary>
-    public RunFiles Files => _files;
-
     private bool IsFirst => _devices.Rank == 0;
 
     private ulong Seed => (ulong)_options.Training.Seed;

@@ -114,5 +114,6 @@ internal sealed class FusionInference
 
     private bool IsVolume(string name) => _weights.TryGetValue(name, out Tensor? weight) && weight.Rank == 5;
 
-    private string Kernel(string name) => string.Join('-', _weights[name].Shape.ToArray()[2..]);
+    /// <summary>A convolution's kernel as its flag spells it; where the file lacks it, any: its loading will name what is missing.</summary>
+    private string Kernel(string name) => _weights.TryGetValue(name, out Tensor? weight) && weight.Rank > 2 ? string.Join('-', weight.Shape.ToArray()[2..]) : "1-1-1";
 }

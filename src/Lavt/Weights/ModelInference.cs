@@ -14,6 +14,8 @@ public static class ModelInference
     private const string Stage = "backbone.layers.";
     private const string Attention0 = Stage + "0.blocks.0.attn.";
     private const string Fusion0 = Stage + "0.fusion.";
+    private const string PatchKernel = "backbone.patch_embed.proj.weight";
+    private const string BiasTable = "relative_position_bias_table";
 
     /// <summary>The options of the model whose weights a checkpoint holds.</summary>
     /// <param name="checkpoint">The checkpoint.</param>
@@ -23,13 +25,13 @@ public static class ModelInference
     public static ModelOptions Infer(LavtCheckpoint checkpoint, ModelOptions options, IReadOnlySet<string> given)
     {
         IReadOnlyDictionary<string, Tensor> state = checkpoint.Model;
-        if (!state.TryGetValue(Attention0 + "relative_position_bias_table", out Tensor? table) || !state.ContainsKey("classifier.conv1_4.weight"))
-            throw new WeightFileException(checkpoint.File, $"holds no LAVT model: there is no {Attention0}relative_position_bias_table or no classifier.conv1_4.weight; keys start with {string.Join(", ", state.Keys.Take(3))}");
+        if (!state.ContainsKey(Attention0 + BiasTable) || !state.ContainsKey("classifier.conv1_4.weight"))
+            throw new WeightFileException(checkpoint.File, $"holds no LAVT model: there is no {Attention0}{BiasTable} or no classifier.conv1_4.weight; {(state.Count == 0 ? "it holds no tensor at all" : $"keys start with {string.Join(", ", state.Keys.Take(3))}")}");
 
-        ModelKind kind = state["backbone.patch_embed.proj.weight"].Rank == 5 ? ModelKind.LavtVideo
+        ModelKind kind = ShapeOf(state, PatchKernel, 4, checkpoint.File).Rank == 5 ? ModelKind.LavtVideo
             : state.Keys.Any(k => k.StartsWith("text_encoder.", StringComparison.Ordinal)) ? ModelKind.LavtOne : ModelKind.Lavt;
         ModelOptions inferred = FromArgs(checkpoint, options, given) with { Model = kind };
-        inferred = WithBackbone(inferred, state, table, checkpoint.File) with
+        inferred = WithBackbone(inferred, state, checkpoint.File) with
         {
             Video = FusionOf(state, inferred),
             Fuse = state.Keys.Any(k => k.StartsWith(Fusion0, StringComparison.Ordinal) && k.EndsWith("image_lang_att.project.0.weight", StringComparison.Ordinal)) ? FuseKind.Simple : FuseKind.Attention,
@@ -88,18 +90,31 @@ public static class ModelInference
         return options;
     }
 
-    private static ModelOptions WithBackbone(ModelOptions options, IReadOnlyDictionary<string, Tensor> state, Tensor table, string file)
+    /// <summary>The shape of a tensor that every LAVT has.</summary>
+    /// <exception cref="WeightFileException">There is none, or it has fewer axes.</exception>
+    private static Shape ShapeOf(IReadOnlyDictionary<string, Tensor> state, string key, int leastRank, string file)
     {
-        int frames = options.Model == ModelKind.LavtVideo ? ModelOptions.FramesOfWindow : 1;
-        if (BiasTables.WindowOf(table.Shape[0], frames) is not { } found || found.Frames != frames)
-            throw new WeightFileException(file, $"a relative position bias table of {table.Shape[0]} rows belongs to no window of {frames} frame{(frames > 1 ? "s" : "")}");
+        if (!state.TryGetValue(key, out Tensor? tensor))
+            throw new WeightFileException(file, $"holds no whole LAVT model: {key} is missing; get the file again, or give another");
+        return tensor.Rank >= leastRank
+            ? tensor.Shape
+            : throw new WeightFileException(file, $"{key} has the shape {tensor.Shape}, in a LAVT model it has {leastRank} axes; get the file again, or give another");
+    }
+
+    private static ModelOptions WithBackbone(ModelOptions options, IReadOnlyDictionary<string, Tensor> state, string file)
+    {
+        int frames = options.Model == ModelKind.LavtVideo ? ModelOptions.FramesOfWindow : 1, rows = ShapeOf(state, Attention0 + BiasTable, 2, file)[0];
+        if (BiasTables.WindowOf(rows, frames) is not { } found || found.Frames != frames)
+            throw new WeightFileException(file, $"a relative position bias table of {rows} rows belongs to no window of {frames} frame{(frames > 1 ? "s" : "")}");
         int window = found.Height;
-        int embedDim = state["backbone.patch_embed.proj.weight"].Shape[0];
+        int embedDim = ShapeOf(state, PatchKernel, 4, file)[0];
         int[] depths = new int[PerStage.Count], heads = new int[PerStage.Count];
         for (int i = 0; i < PerStage.Count; i++)
         {
             while (state.ContainsKey($"{Stage}{i}.blocks.{depths[i]}.norm1.weight")) depths[i]++;
-            heads[i] = state.TryGetValue($"{Stage}{i}.blocks.0.attn.relative_position_bias_table", out Tensor? own) ? own.Shape[1] : 0;
+            heads[i] = ShapeOf(state, $"{Stage}{i}.blocks.0.attn.{BiasTable}", 2, file)[1];
+            if (heads[i] == 0 || (embedDim << i) % heads[i] != 0)
+                throw new WeightFileException(file, $"its bias tables are of {heads[i]} heads in stage {i + 1}, which do not divide {embedDim << i} channels; get the file again, or give another");
         }
         PerStage depth = new(depths[0], depths[1], depths[2], depths[3]), head = new(heads[0], heads[1], heads[2], heads[3]);
         foreach (SwinType type in Enum.GetValues<SwinType>())
@@ -145,18 +160,21 @@ public static class ModelInference
             .Where(e => e.Key.StartsWith("text_encoder.", StringComparison.Ordinal))
             .ToDictionary(e => e.Key["text_encoder.".Length..], e => e.Value);
         IReadOnlyDictionary<string, Tensor> state = text.Count > 0 ? text : checkpoint.Bert ?? text;
-        if (!state.TryGetValue("embeddings.word_embeddings.weight", out Tensor? words)) return bert;
+        if (!state.ContainsKey("embeddings.word_embeddings.weight")) return bert;
+        Shape words = Matrix("embeddings.word_embeddings");
         int layers = 0;
         while (state.ContainsKey($"encoder.layer.{layers}.attention.self.query.weight")) layers++;
         return bert with
         {
-            VocabularySize = words.Shape[0],
-            HiddenSize = words.Shape[1],
+            VocabularySize = words[0],
+            HiddenSize = words[1],
             Layers = layers,
-            IntermediateSize = layers > 0 ? state["encoder.layer.0.intermediate.dense.weight"].Shape[0] : bert.IntermediateSize,
-            Positions = state["embeddings.position_embeddings.weight"].Shape[0],
-            TokenTypes = state["embeddings.token_type_embeddings.weight"].Shape[0],
+            IntermediateSize = layers > 0 ? Matrix("encoder.layer.0.intermediate.dense")[0] : bert.IntermediateSize,
+            Positions = Matrix("embeddings.position_embeddings")[0],
+            TokenTypes = Matrix("embeddings.token_type_embeddings")[0],
         };
+
+        Shape Matrix(string name) => ShapeOf(state, $"{name}.weight", 2, checkpoint.File);
     }
 
     private static void Contradictions(string file, ModelOptions asked, ModelOptions inferred, IReadOnlySet<string> given)

@@ -41,13 +41,14 @@ public sealed class Linear : Module
     /// <param name="activation">Applied to the sum of product and bias.</param>
     /// <param name="residual">Added at the end, or null.</param>
     /// <param name="result">The type of the result where x is BF16 or F16: F32 or that of x.</param>
-    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null, DType result = DType.F32)
+    /// <param name="forLinear">Whether the result is only for another linear layer, whose input may have gaps between its rows.</param>
+    public Tensor Forward(Tensor x, Activation activation = Activation.None, Tensor? residual = null, DType result = DType.F32, bool forLinear = false)
     {
         if (x.DType is DType.BF16 or DType.F16) return Ops.LinearRounded(x, Weight, Bias, activation, residual, result, _packedOnGpu.For(x.DType == DType.F16 ? ProductPrecision.Float16 : ProductPrecision.BFloat16, forRounded: true));
         if (_rounded is not null) return Ops.LinearBf16(x, _rounded, Bias, activation, residual);
         if (Training || Tape.Current is not null || x.DType != DType.F32) return Ops.Linear(x, Weight, Bias, activation, residual, precision: Products);
         if (x.Device.IsCuda) return Ops.Linear(x, Weight, Bias, activation, residual, precision: Products, packedOnGpu: _packedOnGpu.For(Products));
-        return Ops.Linear(x, Weight, Bias, activation, residual, _packed ??= Ops.PackLinear(Weight));
+        return Ops.Linear(x, Weight, Bias, activation, residual, _packed ??= Ops.PackLinear(Weight), forLinear: forLinear);
     }
 
     /// <inheritdoc/>

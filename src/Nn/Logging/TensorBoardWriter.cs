@@ -68,12 +68,6 @@ public sealed class TensorBoardWriter : IDisposable
         }
     }
 
-    /// <summary>Forces everything written so far to the disk; call it with each checkpoint.</summary>
-    public void FlushToDisk()
-    {
-        lock (_gate) _file.Flush(flushToDisk: true);
-    }
-
     /// <summary>Writes what is left and closes the file.</summary>
     public void Dispose()
     {

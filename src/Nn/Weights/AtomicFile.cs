@@ -11,7 +11,10 @@ public static partial class AtomicFile
     private const string Suffix = ".tmp";
 
     /// <summary>Writes a file.</summary>
-    /// <param name="path">The file; one that exists is replaced (a link's target, not the link) and its permissions are kept.</param>
+    /// <param name="path">
+    /// The file; one that exists is replaced (a link's target, not the link) and its permissions are kept. A device or pipe,
+    /// such as <c>/dev/stdout</c>, is not replaced but written to.
+    /// </param>
     /// <param name="write">Writes the content.</param>
     /// <param name="expectedBytes">
     /// The size if it is known: the space is reserved first, so that a disk that is too full says so at once. 0: not known.
@@ -20,6 +23,11 @@ public static partial class AtomicFile
     public static void Write(string path, Action<Stream> write, long expectedBytes = 0)
     {
         ArgumentNullException.ThrowIfNull(write);
+        if (IsDeviceOrPipe(path))
+        {
+            WriteTo(path, write);
+            return;
+        }
         string target = new FileInfo(path).LinkTarget is null ? Path.GetFullPath(path) : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
         string folder = Path.GetDirectoryName(target)!;
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"{path}: the folder {folder} does not exist; make it first");
@@ -35,7 +43,7 @@ public static partial class AtomicFile
         {
             Remove(temporary);
             // .NET reports a file that outgrows the user's limit (ulimit -f) as an argument out of range.
-            if (error is not (IOException or ArgumentOutOfRangeException)) throw;
+            if (error is not (IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)) throw;
             throw new IOException(Explain(path, folder, expectedBytes, error.Message), error);
         }
     }
@@ -48,6 +56,29 @@ public static partial class AtomicFile
         string[] leftovers = Directory.GetFiles(Path.GetDirectoryName(target)!, TemporaryPrefix(target) + "????????" + Suffix);
         foreach (string leftover in leftovers) File.Delete(leftover);
         return leftovers.Length;
+    }
+
+    /// <summary>Whether the path names, maybe through links, something other than a regular file or a folder.</summary>
+    private static unsafe bool IsDeviceOrPipe(string path)
+    {
+        // struct statx is the same on every architecture: 256 bytes, with the kind and the permissions at 28.
+        const int Size = 256, ModeAt = 28, CurrentFolder = -100, KindIsWanted = 1, Kind = 0xF000, Regular = 0x8000, Folder = 0x4000;
+        if (!OperatingSystem.IsLinux()) return false;
+        byte* status = stackalloc byte[Size];
+        return Status(CurrentFolder, path, 0, KindIsWanted, status) == 0 && (*(ushort*)(status + ModeAt) & Kind) is not (Regular or Folder);
+    }
+
+    private static void WriteTo(string path, Action<Stream> write)
+    {
+        try
+        {
+            using FileStream stream = new(path, FileMode.Open, FileAccess.Write);
+            write(stream);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"{path} could not be written to: {error.Message.TrimEnd('.')}; give another file", error);
+        }
     }
 
     private static string TemporaryPrefix(string target) => $".{Path.GetFileName(target)}.";
@@ -117,6 +148,9 @@ public static partial class AtomicFile
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int Status(int folder, string path, int flags, uint wanted, byte* status);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Sync(int descriptor);

@@ -13,6 +13,7 @@ internal sealed class InputFile : IDisposable
     public InputFile(string path)
     {
         Path = path;
+        if (!File.Exists(path)) throw Error(Directory.Exists(path) ? "this is a folder, a file of weights was expected" : "there is no such file; check the path");
         _handle = File.OpenHandle(path);
         Length = RandomAccess.GetLength(_handle);
     }

@@ -54,9 +54,6 @@ public sealed class PickleSet : IReadOnlyCollection<object?>
     /// <inheritdoc/>
     public int Count => _members.Count;
 
-    /// <summary>True if the set has this member, by Python's equality (1, 1.0 and True are the same).</summary>
-    public bool Contains(object? member) => _members.TryGetValue(member, out _);
-
     /// <inheritdoc/>
     public IEnumerator<object?> GetEnumerator() => _members.Keys.GetEnumerator();
 

@@ -67,7 +67,7 @@ public sealed class EvaluatorOnGpuTests(SmallRun run, SmallVideos videos) : ICla
         List<string> seen = [];
         LavtModel model = Clips(Gpu.Device.Device);
         DriverCalls start = DriverCalls.OfThisThread;
-        EvaluationReport report = new ClipEvaluator(model, dataset, threads) { Progress = (done, _) => progress.Add(done), MaskReady = mask => seen.Add(mask.Name) }.Run(plan, default);
+        EvaluationReport report = new ClipEvaluator(model, dataset, threads) { Progress = (done, _) => progress.Add(done), MaskReady = mask => seen.Add(dataset[mask.Sample].Name) }.Run(plan, default);
         Assert.NotEmpty(report.BrokenSamples);
         Assert.Equal(expected.BrokenSamples, report.BrokenSamples);
         AssertEqual(expected, report);

@@ -69,7 +69,7 @@ public class ReferTests
         Assert.NotEqual(plan, dataset.TrainingPlan(5, 4));
         Assert.Equal(14, dataset.EvaluationPlan().Length);
         Assert.Equal(14, dataset.SentenceCount);
-        int[] sentences = [.. Enumerable.Range(0, 40).SelectMany(epoch => dataset.ValidationPlan(1, epoch)).Select(choice => choice.Sentence)];
+        int[] sentences = [.. Enumerable.Range(0, 40).SelectMany(epoch => dataset.TrainingPlan(1, epoch)).Select(choice => choice.Sentence)];
         Assert.InRange(sentences.Sum(), 100, 180);
     }
 

@@ -119,7 +119,7 @@ public sealed class ClipEvaluatorTests(SmallVideos videos) : IClassFixture<Small
         var folder = new A2dMaskFolder(videos.PathOf("a2d_masks"));
         var evaluator = new ClipEvaluator(Model(), dataset, 1)
         {
-            MaskReady = mask => folder.Add(dataset[mask.Sample], mask.AtModelSize, mask.Confidence),
+            MaskReady = mask => folder.Add(dataset[mask.Sample], mask.Mask, mask.Confidence),
             Features = (new FeatureFolder(videos.PathOf("features")), dataset),
         };
         EvaluationReport report = evaluator.Run(ClipPlan.Evaluation(dataset), default);

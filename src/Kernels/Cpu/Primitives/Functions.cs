@@ -58,22 +58,6 @@ public readonly struct SqrtFunction<T> : IUnaryFunction<T>
     public static T Apply(T x) => T.Sqrt(x);
 }
 
-/// <summary>tanh x.</summary>
-public readonly struct TanhFunction<T> : IUnaryFunction<T>
-    where T : IFloatingPointIeee754<T>
-{
-    /// <inheritdoc/>
-    public static T Apply(T x) => T.Tanh(x);
-}
-
-/// <summary>max(x, 0).</summary>
-public readonly struct ReluFunction<T> : IUnaryFunction<T>
-    where T : INumber<T>
-{
-    /// <inheritdoc/>
-    public static T Apply(T x) => x > T.Zero ? x : T.Zero;
-}
-
 /// <summary>1 where x &gt; 0, else 0.</summary>
 public readonly struct PositiveFunction<T> : IUnaryFunction<T>
     where T : INumber<T>

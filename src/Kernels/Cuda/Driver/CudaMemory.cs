@@ -33,10 +33,10 @@ public sealed unsafe class CudaMemory : IDeviceMemory
         CudaException.Check(DriverApi.MemPoolSetAttribute(_pool, ReleaseThreshold, &all), $"cuMemPoolSetAttribute of {device.Device}");
     }
 
-    /// <inheritdoc/>
+    /// <summary>Bytes now in use.</summary>
     public long BytesInUse => Interlocked.Read(ref _inUse);
 
-    /// <inheritdoc/>
+    /// <summary>The largest number of bytes in use at once since the last <see cref="ResetPeak"/>.</summary>
     public long PeakBytes => Interlocked.Read(ref _peak);
 
     /// <summary>Whether a graph is captured on the device's computing stream.</summary>
@@ -44,7 +44,7 @@ public sealed unsafe class CudaMemory : IDeviceMemory
 
     private nint Stream => _device.Stream.Handle;
 
-    /// <inheritdoc/>
+    /// <summary>Starts a new measurement of <see cref="PeakBytes"/>.</summary>
     public void ResetPeak()
     {
         lock (_gate) _peak = _inUse;
