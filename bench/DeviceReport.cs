@@ -14,6 +14,9 @@ internal static class DeviceReport
 {
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, IndentSize = 1, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
+    /// <summary>Nanoseconds that the threads of all cases had a core, and that they stood ready without one.</summary>
+    private static double s_computed, s_waited;
+
     public static int Run(string[] arguments)
     {
         int rounds = int.Parse(Value(arguments, "--rounds") ?? "15", CultureInfo.InvariantCulture);
@@ -83,6 +86,7 @@ internal static class DeviceReport
     {
         foreach (Action one in cases) one();
         double[][] times = [.. cases.Select(_ => new double[rounds])];
+        (double computed, double waited) = Processor();
         for (int round = 0; round < rounds; round++)
             foreach ((int i, Action one) in cases.Index())
             {
@@ -90,7 +94,16 @@ internal static class DeviceReport
                 one();
                 times[i][round] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
             }
+        (double computedAtEnd, double waitedAtEnd) = Processor();
+        (s_computed, s_waited) = (s_computed + computedAtEnd - computed, s_waited + waitedAtEnd - waited);
         return [.. times.Select(each => new Samples(each))];
+    }
+
+    private static (double Computed, double Waited) Processor()
+    {
+        double[][] threads = [.. Directory.EnumerateDirectories("/proc/self/task").Select(thread =>
+            File.ReadAllText(thread + "/schedstat").Split(' ').Take(2).Select(number => double.Parse(number, CultureInfo.InvariantCulture)).ToArray())];
+        return (threads.Sum(thread => thread[0]), threads.Sum(thread => thread[1]));
     }
 
     private static object Machine() => new
@@ -100,6 +113,7 @@ internal static class DeviceReport
         Cores = Environment.ProcessorCount,
         Date = $"{DateTime.UtcNow:yyyy-MM-dd}",
         Load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture),
+        Waited = s_waited / (s_waited + s_computed),
     };
 
     /// <summary>Times in milliseconds, one of each round.</summary>

@@ -7,7 +7,7 @@ namespace Lavt.Autograd;
 /// (<see cref="CapturedFunction{TResult}"/>). Gradients live inside the graph alone. Every pass draws the random numbers that it
 /// would draw without a graph, and counts what batch norm counts.
 /// </summary>
-/// <remarks>For one thread, one GPU, and batches that are not divided. The model stays in the mode that it is in.</remarks>
+/// <remarks>For one thread and one GPU. The model stays in the mode that it is in.</remarks>
 public sealed class CapturedGradients : IDisposable
 {
     private readonly CapturedFunction<Tensor> _pass;
@@ -15,7 +15,7 @@ public sealed class CapturedGradients : IDisposable
     private readonly Tensor[] _counters;
     private readonly long[] _counts;
     private readonly Action _use;
-    private readonly Func<Tensor>? _seedGradient;
+    private readonly Func<Tensor[], Tensor>? _seedGradient;
     private ulong _seed;
     private ulong _streams;
     private bool _hasRun;
@@ -24,8 +24,8 @@ public sealed class CapturedGradients : IDisposable
     /// <param name="device">The GPU.</param>
     /// <param name="state">The parameters and buffers of the model; those of I64 on the host are counters, which every pass raises by the same number.</param>
     /// <param name="use">Launches what uses the gradients of the parameters, such as the step of an optimizer; they are forgotten behind it.</param>
-    /// <param name="seedGradient">Makes, on the GPU, the gradient to begin the backward pass with, such as the scale of a loss scaler; null for 1.</param>
-    public CapturedGradients(Device device, IEnumerable<Tensor> state, Action use, Func<Tensor>? seedGradient = null)
+    /// <param name="seedGradient">Makes of the arguments, on the GPU, the gradient to begin the backward pass with, such as the scale of a loss scaler; null for 1.</param>
+    public CapturedGradients(Device device, IEnumerable<Tensor> state, Action use, Func<Tensor[], Tensor>? seedGradient = null)
     {
         Tensor[] all = [.. state.Distinct()];
         _use = use;
@@ -41,9 +41,10 @@ public sealed class CapturedGradients : IDisposable
     /// The parameters have none afterwards.
     /// </summary>
     /// <param name="loss">Computes a scalar from the arguments on the GPU, the same way at every call.</param>
+    /// <param name="variant">What the pass and the use of its gradients depend on besides the shapes of the arguments.</param>
     /// <param name="arguments">The arguments.</param>
     /// <exception cref="InvalidOperationException">The seed of the random numbers is another than in the pass before.</exception>
-    public Tensor Run(Func<Tensor[], Tensor> loss, params Tensor[] arguments)
+    public Tensor Run(Func<Tensor[], Tensor> loss, (int, int) variant, params Tensor[] arguments)
     {
         RandomSource random = Generator.Current;
         if (_hasRun && random.Seed != _seed) throw new InvalidOperationException($"the graph draws random numbers of seed {_seed}, now they should be of seed {random.Seed}; make another {nameof(CapturedGradients)}");
@@ -54,9 +55,9 @@ public sealed class CapturedGradients : IDisposable
             there =>
             {
                 isReplayed = false;
-                return Differentiate(loss, there, random);
+                return Differentiate(loss, there[0], there[1..], random);
             },
-            default, [first, .. arguments]);
+            variant, [first, .. arguments]);
         for (int i = 0; i < _counters.Length && isReplayed; i++) _counters[i].Span<long>()[0] += _counts[i];
         random.Next += _streams;
         _hasRun = true;
@@ -66,22 +67,22 @@ public sealed class CapturedGradients : IDisposable
     /// <summary>Gives the graphs and their memory back.</summary>
     public void Dispose() => _pass.Dispose();
 
-    /// <summary>Runs forwards and backwards with streams of random numbers that count from the first argument.</summary>
-    private Tensor Differentiate(Func<Tensor[], Tensor> loss, Tensor[] arguments, RandomSource random)
+    /// <summary>Runs forwards and backwards with streams of random numbers that count from a number on the GPU.</summary>
+    private Tensor Differentiate(Func<Tensor[], Tensor> loss, Tensor firstStream, Tensor[] arguments, RandomSource random)
     {
         using MemoryScope scope = MemoryScope.Begin();
         long[] counted = [.. _counters.Select(counter => counter.Item<long>())];
         RandomSource relative = new(random.Seed);
         Generator.Current = relative;
-        Generator.FirstStreamOnDevice = arguments[0].Address;
+        Generator.FirstStreamOnDevice = firstStream.Address;
         ClearGradients();
         try
         {
             Tensor value;
             using (Tape tape = Tape.Begin())
             {
-                value = loss(arguments[1..]);
-                tape.Backward(value, _seedGradient?.Invoke());
+                value = loss(arguments);
+                tape.Backward(value, _seedGradient?.Invoke(arguments));
             }
             _use();
             return scope.Return(value.Detach());

@@ -94,26 +94,26 @@ public sealed class ModelBenchmark
         CapturedStep? graph = _model.Device.IsCuda ? new CapturedStep(_model.Device, _model.State().Select(entry => entry.Value), optimizer) : null;
         void Step()
         {
-            Tensor loss = graph is null ? Differentiate() : graph.Run(LossOf, _frames, _language ?? _ids, _mask, _target);
-            if (graph is null)
+            Tensor[] batch = [_frames, _language ?? _ids, _mask, _target];
+            if (graph is not null)
             {
-                optimizer.Step();
-                _model.ClearGradients();
+                // Waits for the GPU.
+                graph.Run(parts: 1, batch[0].Shape[0], _ => (batch, 1), LossOf).Read();
+                return;
             }
-            // Waits for a GPU.
-            _ = loss.Item<float>();
+            Differentiate(batch);
+            optimizer.Step();
+            _model.ClearGradients();
         }
         // On a GPU the first step loads kernels, the second captures the graph.
         for (int pass = 0; pass < 2 && graph is not null; pass++) RunOnce(Step);
         return Step;
     }
 
-    private Tensor Differentiate()
+    private void Differentiate(Tensor[] batch)
     {
         using Tape tape = Tape.Begin();
-        Tensor loss = LossOf([_frames, _language ?? _ids, _mask, _target]);
-        tape.Backward(loss);
-        return loss;
+        tape.Backward(LossOf(batch));
     }
 
     private Tensor LossOf(Tensor[] batch)

@@ -24,12 +24,11 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
     /// <summary>Brings batches to a GPU; null on the CPU.</summary>
     private readonly HostUpload? _upload = model.Device.IsCuda ? new HostUpload(model.Device) : null;
 
-    /// <summary>Steps as graphs, where one GPU computes them in one part.</summary>
-    private readonly CapturedStep? _graph = model.Device.IsCuda && devices.Size == 1 && training.Accumulate == 1
+    /// <summary>Steps as graphs, where one GPU computes them.</summary>
+    private readonly CapturedStep? _graph = model.Device.IsCuda && devices.Size == 1
         ? new CapturedStep(model.Device, model.State().Concat(model.TextEncoder.State()).Select(entry => entry.Value), optimizer, scaler)
         : null;
 
-    private readonly LateScalars _losses = new();
 
     /// <summary>Makes a step; what it reads of a GPU it does not wait for.</summary>
     /// <param name="batches">The batches of the epoch.</param>
@@ -46,7 +45,7 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
             waited += Stopwatch.GetTimestamp() - before;
             return read;
         }
-        StepLoss loss = _graph is null ? StepInParts(Wait) : LaunchGraph(_graph, Wait());
+        StepLoss loss = _graph is null ? LaunchStep(Wait) : LaunchGraphs(_graph, Wait);
         StepRecord record = new()
         {
             Step = position.Step + 1,
@@ -83,18 +82,21 @@ internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, C
         throw failure ?? new DataException(failures.Select(bytes => JsonSerializer.Deserialize<DataProblem>(bytes)).First(problem => problem is not null)!, DataException.VerifyAdvice);
     }
 
-    private StepLoss StepInParts(Func<Func<TrainingTensors>> next)
+    private StepLoss LaunchStep(Func<Func<TrainingTensors>> next)
     {
         StepLoss loss = parallel.AddGradients(training.Accumulate, training.BatchSize, _ => WeightedLossOf(next()()));
         parallel.Step();
         return loss;
     }
 
-    private StepLoss LaunchGraph(CapturedStep graph, Func<TrainingTensors> read)
+    private StepLoss LaunchGraphs(CapturedStep graph, Func<Func<TrainingTensors>> next)
     {
-        using MemoryScope scope = MemoryScope.Begin();
-        LateScalar loss = _losses.Of(graph.Run(there => LossOf(TrainingTensors.Of(there)), read().ToArray()));
-        return new StepLoss(loss.Read);
+        (Tensor[], double) NextPart(int part)
+        {
+            TrainingTensors batch = next()();
+            return (batch.ToArray(), SegmentationLoss.Weight(training, batch.Masks));
+        }
+        return graph.Run(training.Accumulate, training.BatchSize, NextPart, there => LossOf(TrainingTensors.Of(there)));
     }
 
     private WeightedLoss WeightedLossOf(TrainingTensors batch)

@@ -3,6 +3,7 @@ using Lavt.Kernels.Cuda.Driver;
 using Lavt.Losses;
 using Lavt.Models;
 using Lavt.Nn;
+using Lavt.Nn.Parallel;
 using Lavt.Options;
 using Lavt.Tensors;
 using Xunit;
@@ -43,7 +44,7 @@ public sealed class CapturedGradientsTests : IDisposable
                 expected = value.Item<float>();
             }
             Generator.Current = random;
-            Tensor loss = graph.Run(there => Loss(captured, there), batch);
+            Tensor loss = graph.Run(there => Loss(captured, there), default, batch);
             Assert.Equal(expected, loss.Item<float>());
             Assert.Equal(plainRandom.Next, random.Next);
             AssertSameState(plain, captured, gradients);
@@ -64,7 +65,7 @@ public sealed class CapturedGradientsTests : IDisposable
         for (int pass = 0; pass < 4; pass++)
         {
             start = DriverCalls.OfThisThread;
-            Tensor loss = graph.Run(there => Loss(model, there), batch);
+            Tensor loss = graph.Run(there => Loss(model, there), default, batch);
             DriverCalls calls = DriverCalls.OfThisThread - start;
             if (pass < 2) Assert.True(calls.Launches > 500);
             else Assert.Equal(new DriverCalls(Launches: 0, Graphs: 1, Allocations: 0, Waits: 0), calls);
@@ -82,16 +83,16 @@ public sealed class CapturedGradientsTests : IDisposable
         Tensor scale = Gpu.From([1f], []);
         KeptGradients gradients = new(plain), others = new(scaled);
         using CapturedGradients one = new(plain.Device, plain.State().Select(entry => entry.Value), gradients.Keep);
-        using CapturedGradients many = new(scaled.Device, scaled.State().Select(entry => entry.Value), others.Keep, () => Ops.Add(scale, scale));
+        using CapturedGradients many = new(scaled.Device, scaled.State().Select(entry => entry.Value), others.Keep, _ => Ops.Add(scale, scale));
         Generator.Current = new RandomSource(5);
         for (int pass = 0; pass < 4; pass++)
         {
             // Powers of two change no digit.
             scale.CopyFrom(Tensor.From([(float)(4 << pass)], []));
             ulong next = Generator.Current.Next;
-            one.Run(there => Loss(plain, there), Batch(1));
+            one.Run(there => Loss(plain, there), default, Batch(1));
             Generator.Current.Next = next;
-            many.Run(there => Loss(scaled, there), Batch(1));
+            many.Run(there => Loss(scaled, there), default, Batch(1));
             Tensor gradient = gradients.Of[plain.Parameters().First().Value], other = others.Of[scaled.Parameters().First().Value];
             Assert.Equal(gradient.ToArray<float>().Select(value => value * (8 << pass)), other.ToArray<float>());
         }
@@ -104,37 +105,42 @@ public sealed class CapturedGradientsTests : IDisposable
         using CapturedGradients graph = new(model.Device, model.State().Select(entry => entry.Value), () => { });
         using MemoryScope scope = MemoryScope.Begin();
         Generator.Current = new RandomSource(5);
-        graph.Run(there => Loss(model, there), Batch(1));
+        graph.Run(there => Loss(model, there), default, Batch(1));
         Generator.Current = new RandomSource(6);
-        Assert.Contains("seed 6", Assert.Throws<InvalidOperationException>(() => graph.Run(there => Loss(model, there), Batch(1))).Message, StringComparison.Ordinal);
+        Assert.Contains("seed 6", Assert.Throws<InvalidOperationException>(() => graph.Run(there => Loss(model, there), default, Batch(1))).Message, StringComparison.Ordinal);
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void A_whole_step_is_one_graph_and_has_the_bits_of_one_launched_kernel_by_kernel(bool scales)
+    [InlineData(1, false)]
+    [InlineData(1, true)]
+    [InlineData(3, true)]
+    public void Parts_of_steps_are_graphs_and_have_the_bits_of_those_launched_kernel_by_kernel(int parts, bool scales)
     {
-        const int Steps = 5, Overflowing = 3;
+        const int Overflowing = 3;
+        int steps = parts == 1 ? 5 : 4;
         LavtModel plain = Model(Flags), captured = Model(Flags);
         AdamW expected = Optimizer(plain), actual = Optimizer(captured);
         LossScaler? plainScaler = scales ? new LossScaler(plain.Device) : null, scaler = scales ? new LossScaler(captured.Device) : null;
+        DataParallel asTheyAre = new(CollectiveQueue.Single, expected, scaler: plainScaler);
         using CapturedStep graph = new(captured.Device, captured.State().Select(entry => entry.Value), actual, scaler);
-        for (int step = 0; step < Steps; step++)
+        for (int step = 0; step < steps; step++)
         {
             using MemoryScope scope = MemoryScope.Begin();
             // A factor of the loss: with infinity gradients are not finite, which only a scaler looks at.
-            Tensor[] batch = [.. Batch((ulong)step), Tensor.From([scales && step == Overflowing ? float.PositiveInfinity : 1f], [])];
+            Tensor[] BatchOf(int part) => [.. Batch((ulong)(step * parts + part)), Tensor.From([scales && step == Overflowing && part == parts - 1 ? float.PositiveInfinity : 1f], [])];
+            double WeightOf(int part) => 10 + part;
             expected.LearningRate = actual.LearningRate = 1e-3 / (step + 1);
             Generator.Current = new RandomSource(5, 1000 * (ulong)step);
-            using (Tape tape = Tape.Begin()) tape.Backward(FactoredLoss(plain, [.. batch.Select(tensor => Ops.To(tensor, plain.Device))]), plainScaler?.Seed(1));
-            expected.Step(1, plainScaler);
-            plain.ClearGradients();
+            StepLoss plainLoss = asTheyAre.AddGradients(parts, 2, part => new WeightedLoss(FactoredLoss(plain, [.. BatchOf(part).Select(tensor => Ops.To(tensor, plain.Device))]), WeightOf(part)));
+            asTheyAre.Step();
 
             Generator.Current = new RandomSource(5, 1000 * (ulong)step);
             DriverCalls start = DriverCalls.OfThisThread;
-            graph.Run(there => FactoredLoss(captured, there), batch);
-            // The launch brings the learning rate.
-            if (step >= 2) Assert.Equal(new DriverCalls(Launches: 1, Graphs: 1, Allocations: 0, Waits: 0), DriverCalls.OfThisThread - start);
+            StepLoss loss = graph.Run(parts, 2, part => (BatchOf(part), WeightOf(part)), there => FactoredLoss(captured, there));
+            DriverCalls calls = DriverCalls.OfThisThread - start;
+            // The launch brings the learning rate; from the third part on the host waits for the pinned memory of the last but one.
+            if (step >= 2) Assert.Equal(new DriverCalls(Launches: 1, Graphs: parts, Allocations: 0, Waits: Math.Min(calls.Waits, Math.Max(0, parts - 2))), calls);
+            Assert.Equal(plainLoss.Read(), loss.Read());
             AssertSameMoments(expected, actual, step + (scales && step >= Overflowing ? 0 : 1));
             Assert.Equal(plainScaler?.Read(), scaler?.Read());
         }

@@ -57,6 +57,7 @@ public sealed class TrainerOnGpuTests(SmallRun pictures, SmallVideos videos) : I
     [Theory]
     [InlineData("fp32")]
     [InlineData("fp16")]
+    [InlineData("fp16 --batch-size 1 --accumulate 3")]
     public void A_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(string precision)
     {
         string flags = $"{Short} --device {Gpu.Device.Device} --precision {precision}";
@@ -67,7 +68,7 @@ public sealed class TrainerOnGpuTests(SmallRun pictures, SmallVideos videos) : I
         Assert.Equal(CheckpointContents.Of(whole.LastCheckpoint), CheckpointContents.Of(resumed.LastCheckpoint));
         Assert.Equal(whole.BestOverallIou, resumed.BestOverallIou);
         Assert.Equal(3, TrainingLog.ReadSteps(pictures.PathOf("logs/stopped")).Count);
-        Assert.Equal(precision == "fp16", CheckpointContents.Of(resumed.LastCheckpoint).ContainsKey("scaler/_growth_tracker"));
+        Assert.Equal(precision.StartsWith("fp16", StringComparison.Ordinal), CheckpointContents.Of(resumed.LastCheckpoint).ContainsKey("scaler/_growth_tracker"));
     }
 
     [Theory]
