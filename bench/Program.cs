@@ -6,6 +6,7 @@ using BenchmarkDotNet.Running;
 using Lavt.Bench;
 using Lavt.Kernels.Cpu;
 
+if (args is ["devices", ..]) return DeviceReport.Run(args[1..]);
 ManualConfig config = ManualConfig.Union(DefaultConfig.Instance, new WorkColumns());
 config.AddFilter(new SimpleFilter(benchmark => benchmark.Descriptor.Type != typeof(Bf16GemmBench) || Bf16Gemm.Missing is null));
 config.AddFilter(new SimpleFilter(benchmark => benchmark.Descriptor.Type != typeof(GpuSumBench) || (int)benchmark.Parameters[nameof(GpuSumBench.Devices)] <= GpuSumBench.Available));

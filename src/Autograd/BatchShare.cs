@@ -10,7 +10,7 @@ namespace Lavt.Autograd;
 /// <param name="FirstSample">The place of the first sample of this part in the whole batch.</param>
 /// <param name="Samples">The number of samples of this part; the first axis of what operations get is a multiple of it.</param>
 /// <param name="Sum">Sums over devices; null if there is one only.</param>
-public sealed record BatchShare(long FirstSample, int Samples, DeviceSum? Sum)
+public sealed record BatchShare(long FirstSample, int Samples, IDeviceSum? Sum)
 {
     [ThreadStatic]
     private static BatchShare? t_current;

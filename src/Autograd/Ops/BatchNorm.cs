@@ -31,7 +31,7 @@ public static unsafe partial class Ops
         }
         (x, gamma, beta) = (Contiguous(x), Contiguous(gamma), Contiguous(beta));
         long rows = x.Count / Math.Max(1, channels);
-        Kernels.DeviceSum? sum = BatchShare.Current?.Sum;
+        Kernels.IDeviceSum? sum = BatchShare.Current?.Sum;
         if (training && rows < 2 && sum is null)
             throw new ArgumentException($"BatchNorm in training needs more than one value per channel, got {x}; use a larger batch or picture");
         Tensor y = x.EmptyLike(x.Shape), mean = x.EmptyLike([channels]), rstd = x.EmptyLike([channels]);

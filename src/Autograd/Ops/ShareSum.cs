@@ -16,10 +16,10 @@ public static partial class Ops
         return Tape.Record(nameof(SumOverDevices), Total(sum, x), [x], [], g => g.Set(0, Total(sum, g.Output)));
     }
 
-    private static Tensor Total(DeviceSum sum, Tensor x)
+    private static Tensor Total(IDeviceSum sum, Tensor x)
     {
         double[] values = x.To(DType.F64).ToArray<double>();
-        sum(values);
+        sum.Sum(values);
         return Tensor.From(values, x.Shape).To(x.DType);
     }
 }

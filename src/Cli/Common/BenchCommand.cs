@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Lavt.Evaluation;
 using Lavt.Kernels;
+using Lavt.Nn.Weights;
 using Lavt.Options;
 using Lavt.Tensors;
 
@@ -53,6 +54,8 @@ internal static class BenchCommand
             throw new OptionException("--runs", $"must be at least 1, got {runs}");
         profile |= roofline is not null;
         Machine.Prepare(options.Machine);
+        OutputPath.RequireWritable(options.Evaluation.JsonFile);
+        OutputPath.RequireWritable(roofline);
         int batch = options.Given.Contains("--batch-size") ? options.Training.BatchSize : 1;
         var benchmark = new ModelBenchmark(options, batch) { Profiles = profile };
         List<double> seconds = train ? benchmark.TrainingStep(0, runs) : benchmark.Forward(0, runs);

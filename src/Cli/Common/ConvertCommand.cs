@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lavt.Nn.Weights;
 using Lavt.Options;
 using Lavt.Tensors;
 using Lavt.Weights;
@@ -25,7 +26,7 @@ internal static class ConvertCommand
             throw new OptionException(to, "its ending says how it is written: expected a name that ends with .pth or .safetensors");
         using MemoryScope scope = MemoryScope.Begin();
         LavtCheckpoint checkpoint = LavtCheckpoint.Read(from);
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(to))!);
+        OutputPath.RequireWritable(to);
         checkpoint.WriteWeights(to);
         Console.WriteLine($"{to}: {checkpoint.Model.Count + (checkpoint.Bert?.Count ?? 0)} tensors, {new FileInfo(to).Length >> 20} MiB");
         return ExitCode.Ok;

@@ -3,6 +3,7 @@ using System.Globalization;
 using Lavt.Data;
 using Lavt.Evaluation;
 using Lavt.Nn.Parallel;
+using Lavt.Nn.Weights;
 using Lavt.Options;
 using Lavt.Training;
 
@@ -55,6 +56,8 @@ internal static class EvalCommand
     {
         options = Machine.OfThisProcess(options);
         Machine.Prepare(options.Machine);
+        OutputPath.RequireWritable(options.Evaluation.JsonFile);
+        OutputPath.RequireWritable(options.Evaluation.ZipFile);
         using var interruption = new Interruption();
         return DeviceGroup.Run(options, (own, devices) => Run(own, devices, interruption));
     }

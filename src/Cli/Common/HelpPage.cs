@@ -38,10 +38,13 @@ internal sealed class HelpPage(params string[] examples) : SynchronousCommandLin
             output.WriteLine("  " + example);
         WriteCommands(output, command);
         WriteOwnOptions(output, command);
-        if (command.Options.Any(option => option.Name == "--model"))
+        if (HasFlags(command))
             WriteFlags(output);
         return ExitCode.Ok;
     }
+
+    /// <summary>Whether the command takes the flags of <see cref="LavtFlags"/>.</summary>
+    private static bool HasFlags(Command command) => command.Options.Any(option => option.Name == "--model");
 
     private static void WriteCommands(TextWriter output, Command command)
     {
@@ -58,11 +61,13 @@ internal sealed class HelpPage(params string[] examples) : SynchronousCommandLin
 
     private static void WriteOwnOptions(TextWriter output, Command command)
     {
-        Option[] own = [.. command.Options.Where(option => option is not HelpOption && LavtFlags.Table.Find(option.Name) is null)];
-        if (own.Length == 0)
+        Option[] own = [.. command.Options.Where(option => option is not HelpOption && (!HasFlags(command) || LavtFlags.Table.Find(option.Name) is null))];
+        if (own.Length + command.Arguments.Count == 0)
             return;
         output.WriteLine();
-        output.WriteLine("Flags");
+        output.WriteLine(command.Arguments.Count > 0 ? "Arguments and flags" : "Flags");
+        foreach (Argument argument in command.Arguments)
+            WriteRow(output, argument.HelpName ?? argument.Name.ToUpperInvariant(), argument.Description!);
         foreach (Option option in own)
             WriteRow(output, $"{option.Name} {option.HelpName}", option.Description!);
     }

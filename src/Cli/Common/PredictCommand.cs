@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Lavt.Evaluation;
 using Lavt.Imaging;
+using Lavt.Nn.Weights;
 using Lavt.Options;
 using Lavt.Prediction;
 using Lavt.Training;
@@ -115,7 +116,7 @@ internal static class PredictCommand
     private static string Prepare(string path, string? folder)
     {
         folder ??= Path.GetDirectoryName(Path.GetFullPath(path))!;
-        Directory.CreateDirectory(folder);
+        OutputPath.MakeFolder(folder);
         return Path.Combine(folder, Path.GetFileNameWithoutExtension(path));
     }
 }

@@ -28,7 +28,7 @@ public static unsafe class BatchNorm
     /// <exception cref="ArgumentOutOfRangeException">There are fewer than 2 rows.</exception>
     public static void ForwardTraining(
         float* x, float* gamma, float* beta, float* y, float* mean, float* rstd, float* runningMean, float* runningVariance,
-        long rows, int channels, float momentum, float eps, bool relu, DeviceSum? sum = null)
+        long rows, int channels, float momentum, float eps, bool relu, IDeviceSum? sum = null)
     {
         if (channels == 0) return;
         long statistics = (2L * channels + 1) * sizeof(double);
@@ -93,7 +93,7 @@ public static unsafe class BatchNorm
     /// <param name="sum">As in the forward pass. Gradients of γ and β stay those of this device's rows.</param>
     public static void Backward(
         float* x, float* gamma, float* beta, float* mean, float* rstd, float* dy, float* dx, float* dGamma, float* dBeta,
-        long rows, int channels, bool training, DeviceSum? sum = null)
+        long rows, int channels, bool training, IDeviceSum? sum = null)
     {
         if (channels == 0) return;
         float* scale = (float*)Workers.Scratch(channels * sizeof(float) + ColumnNormGradient.ScratchBytes(1, rows, channels));
@@ -121,14 +121,14 @@ public static unsafe class BatchNorm
     /// Makes means and variances of this device's rows those of all devices' (Chan, Golub and LeVeque, see
     /// <see cref="ColumnMoments"/>) and returns the number of all rows. There is room for one more number behind the variances.
     /// </summary>
-    internal static double JoinDevices(double* means, double* variances, long rows, int channels, DeviceSum sum)
+    internal static double JoinDevices(double* means, double* variances, long rows, int channels, IDeviceSum sum)
     {
         Span<double> centres = rows > 0 ? new Span<double>(means, channels).ToArray() : new double[channels];
         for (int c = 0; c < channels; c++) means[c] = rows * centres[c];
         // The number of rows goes with the sums of the means, over the first variance.
         double variance = variances[0];
         variances[0] = rows;
-        sum(new Span<double>(means, channels + 1));
+        sum.Sum(new Span<double>(means, channels + 1));
         double allRows = variances[0];
         variances[0] = variance;
         for (int c = 0; c < channels; c++)
@@ -137,7 +137,7 @@ public static unsafe class BatchNorm
             double offset = centres[c] - means[c];
             variances[c] = rows > 0 ? rows * (variances[c] + offset * offset) : 0;
         }
-        sum(new Span<double>(variances, channels));
+        sum.Sum(new Span<double>(variances, channels));
         for (int c = 0; c < channels; c++) variances[c] /= allRows;
         return allRows;
     }

@@ -42,7 +42,7 @@ internal unsafe struct ColumnNormGradient
     /// <param name="scratch">Memory of <see cref="ScratchBytes"/>.</param>
     /// <param name="statisticsDependOnInput">Whether mean and deviation are those of X.</param>
     /// <param name="sum">Where they are those of the rows of all devices: sums over these.</param>
-    public readonly void Run(float* scratch, bool statisticsDependOnInput, DeviceSum? sum = null)
+    public readonly void Run(float* scratch, bool statisticsDependOnInput, IDeviceSum? sum = null)
     {
         int chunks = ColumnPartials.Chunks(Rows);
         SumBody sums = new() { Args = this, Partials = scratch, Chunks = chunks, RowsPerChunk = ColumnPartials.RowsPerChunk(Rows) };
@@ -58,13 +58,13 @@ internal unsafe struct ColumnNormGradient
     }
 
     /// <summary>The results SumG and SumGx stay those of this device, dx is made with those of all.</summary>
-    private readonly void ApplyOverDevices(DeviceSum sum)
+    private readonly void ApplyOverDevices(IDeviceSum sum)
     {
         int statistics = Groups * Columns;
         double[] sums = new double[2 * statistics + 1];
         for (int i = 0; i < statistics; i++) (sums[i], sums[statistics + i]) = (SumG[i], SumGx[i]);
         sums[^1] = Rows;
-        sum(sums);
+        sum.Sum(sums);
         float[] totals = [.. sums.Select(value => (float)value)];
         fixed (float* total = totals)
             Apply(this with { SumG = total, SumGx = total + statistics }, (float)(1 / sums[^1]));

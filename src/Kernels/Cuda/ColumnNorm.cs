@@ -8,13 +8,12 @@ internal readonly unsafe struct ColumnNorm(CudaStream stream, int groups, long r
     private const int Threads = 256, ColumnsPerBlock = 32;
     private const string File = "ColumnNorm.cu";
 
-    private static readonly CudaKernel s_moments = new(File, "column_moments");
-    private static readonly CudaKernel s_join = new(File, "column_moments_join");
+    private static readonly CudaKernel s_sums = new(File, "column_sums_of_squares");
+    private static readonly CudaKernel s_addChunks = new(File, "column_norm_add_chunks");
     private static readonly CudaKernel s_statistics = new(File, "column_statistics");
     private static readonly CudaKernel s_runningStatistics = new(File, "column_statistics_running");
     private static readonly CudaKernel s_normalise = new(File, "column_normalise");
     private static readonly CudaKernel s_gradientSums = new(File, "column_norm_gradient_sums");
-    private static readonly CudaKernel s_addChunks = new(File, "column_norm_add_chunks");
     private static readonly CudaKernel s_gradient = new(File, "column_norm_gradient");
 
     private readonly (int Chunks, int RowsPerChunk) _split = ColumnSum.Split(rows);
@@ -23,19 +22,22 @@ internal readonly unsafe struct ColumnNorm(CudaStream stream, int groups, long r
 
     private Grid BlocksOfStatistics => Grid.Over((long)groups * columns, Threads);
 
-    private long Partials => (long)groups * _split.Chunks * 2 * columns;
+    private long BytesOfPartials => (long)groups * _split.Chunks * 2 * columns * sizeof(double);
 
-    /// <summary>Mean and biased variance of each column, [groups, 2, columns]; there is at least one row.</summary>
-    public void Moments(float* x, double* moments)
+    /// <summary>How many numbers <see cref="Sums"/> and <see cref="GradientSums"/> write.</summary>
+    public long SumCount => (long)groups * 2 * columns + 1;
+
+    /// <summary>Σ x and Σ x² of each column, [groups, 2, columns], and the number of rows behind them.</summary>
+    public void Sums(float* x, double* sums)
     {
-        using CudaScratch partials = new(stream, Partials * sizeof(float));
-        s_moments.Launch(stream, Blocks, Threads, 0, x, rows, columns, _split.RowsPerChunk, partials.Address);
-        s_join.Launch(stream, BlocksOfStatistics, Threads, 0, partials.Address, rows, columns, _split.RowsPerChunk, _split.Chunks, groups, moments);
+        using CudaScratch partials = new(stream, BytesOfPartials);
+        s_sums.Launch(stream, Blocks, Threads, 0, x, rows, columns, _split.RowsPerChunk, partials.Address);
+        AddChunks(partials.Address, sums, null, null);
     }
 
-    /// <summary>mean and 1 / √(variance + eps) from moments; running statistics, unless null, move.</summary>
-    public void Statistics(double* moments, float eps, float* mean, float* rstd, float* runningMean = null, float* runningVariance = null, float momentum = 0, double unbiased = 1) =>
-        s_statistics.Launch(stream, BlocksOfStatistics, Threads, 0, moments, columns, groups, eps, mean, rstd, runningMean, runningVariance, momentum, KernelArgument.ByValue(&unbiased));
+    /// <summary>mean and 1 / √(variance + eps) from sums; running statistics, unless null, move.</summary>
+    public void Statistics(double* sums, float eps, float* mean, float* rstd, float* runningMean = null, float* runningVariance = null, float momentum = 0) =>
+        s_statistics.Launch(stream, BlocksOfStatistics, Threads, 0, sums, columns, groups, eps, mean, rstd, runningMean, runningVariance, momentum);
 
     /// <summary>The same from running statistics of one group.</summary>
     public void RunningStatistics(float* runningMean, float* runningVariance, float eps, float* mean, float* rstd) =>
@@ -45,15 +47,21 @@ internal readonly unsafe struct ColumnNorm(CudaStream stream, int groups, long r
     public void Normalise(float* x, float* mean, float* rstd, float* gamma, float* beta, float* y, bool relu = false) =>
         s_normalise.Launch(stream, Blocks, Threads, 0, x, mean, rstd, gamma, beta, y, rows, columns, _split.RowsPerChunk, relu ? 1 : 0);
 
-    /// <summary>Σ g and Σ g · n over the rows, [groups, columns] each. With β given there was a ReLU; without a mean, x is normalised already.</summary>
-    public void GradientSums(float* x, float* mean, float* rstd, float* gamma, float* beta, float* dy, float* sumG, float* sumGn)
+    /// <summary>
+    /// Σ g and Σ g · n over the rows, [groups, 2, columns], and the number of rows behind them; those of one group also rounded to
+    /// <paramref name="sumG"/> and <paramref name="sumGn"/>. With β given there was a ReLU; without a mean, x is normalised already.
+    /// </summary>
+    public void GradientSums(float* x, float* mean, float* rstd, float* gamma, float* beta, float* dy, double* sums, float* sumG = null, float* sumGn = null)
     {
-        using CudaScratch partials = new(stream, Partials * sizeof(double));
+        using CudaScratch partials = new(stream, BytesOfPartials);
         s_gradientSums.Launch(stream, Blocks, Threads, 0, x, mean, rstd, gamma, beta, dy, rows, columns, _split.RowsPerChunk, partials.Address);
-        s_addChunks.Launch(stream, BlocksOfStatistics, Threads, 0, partials.Address, _split.Chunks, columns, groups, sumG, sumGn);
+        AddChunks(partials.Address, sums, sumG, sumGn);
     }
 
-    /// <summary>dx = γ · rstd · (g − share · (Σ g + n · Σ g n)).</summary>
-    public void Gradient(float* x, float* mean, float* rstd, float* gamma, float* beta, float* dy, float* sumG, float* sumGn, float share, float* dx) =>
-        s_gradient.Launch(stream, Blocks, Threads, 0, x, mean, rstd, gamma, beta, dy, sumG, sumGn, share, dx, rows, columns, _split.RowsPerChunk);
+    /// <summary>dx = γ · rstd · (g − (Σ g + n · Σ g n) / rows), or γ · rstd · g if <paramref name="sums"/> is null.</summary>
+    public void Gradient(float* x, float* mean, float* rstd, float* gamma, float* beta, float* dy, double* sums, float* dx) =>
+        s_gradient.Launch(stream, Blocks, Threads, 0, x, mean, rstd, gamma, beta, dy, sums, dx, rows, columns, _split.RowsPerChunk);
+
+    private void AddChunks(void* partials, double* sums, float* first, float* second) =>
+        s_addChunks.Launch(stream, BlocksOfStatistics, Threads, 0, partials, rows, _split.Chunks, columns, groups, sums, first, second);
 }

@@ -1,5 +1,6 @@
 // What batch norm and instance norm share: statistics over the rows of groups of matrices [groups, rows, columns]. A block has
-// 32 columns and a chunk of rows; blockIdx = (columns, chunk, group). Partial results are [group][chunk][2][columns].
+// 32 columns and a chunk of rows; blockIdx = (columns, chunk, group). Partial results are [group][chunk][2][columns]. All sums are made in
+// double and are [group][2][columns], with the number of rows behind them: several GPUs that share a batch add up just these.
 #include "Common.cuh"
 
 #define WARPS 8
@@ -25,11 +26,8 @@ DEVICE Place myPlace(i64 rows, int columns, int rowsPerChunk)
     return place;
 }
 
-// Rows of a chunk; those at the end may have none.
-DEVICE i64 rowsOf(int chunk, i64 rows, int rowsPerChunk) { return max(0LL, min(rows, (i64)(chunk + 1) * rowsPerChunk) - (i64)chunk * rowsPerChunk); }
-
 // The sum over the warps of a block, for each lane; in every thread, always added in the same order.
-template <class T> DEVICE T sumOverWarps(T x, T (*sums)[33])
+DEVICE double sumOverWarps(double x, double (*sums)[33])
 {
     int lane = threadIdx.x & 31;
     sums[threadIdx.x >> 5][lane] = x;
@@ -40,63 +38,71 @@ template <class T> DEVICE T sumOverWarps(T x, T (*sums)[33])
     return x;
 }
 
-// Mean and sum of squared distances from it, for each chunk of rows.
-extern "C" __global__ void __launch_bounds__(THREADS) column_moments(const float* __restrict__ x, i64 rows, int columns, int rowsPerChunk, float* partials)
+DEVICE void writePartials(const Place& place, int columns, double first, double second, double* partials)
 {
-    __shared__ float sums[WARPS][33];
+    if (place.warp != 0 || !place.isInside) return;
+    partials += (place.group * gridDim.y + blockIdx.y) * 2 * columns;
+    partials[place.column] = first;
+    partials[columns + place.column] = second;
+}
+
+// Sums of x and x² over each chunk. The variance is later the difference of two numbers of the size mean², of which double loses about
+// 2e-16 (mean / std)² of it: less than the rounding of x to float32 has cost.
+extern "C" __global__ void __launch_bounds__(THREADS) column_sums_of_squares(const float* __restrict__ x, i64 rows, int columns, int rowsPerChunk, double* partials)
+{
+    __shared__ double sums[WARPS][33];
     Place place = myPlace(rows, columns, rowsPerChunk);
     x += place.group * rows * columns + place.column;
-    float sum = 0.f, squares = 0.f;
-    if (place.isInside)
-        for (i64 row = place.first + place.warp; row < place.last; row += WARPS) sum += x[row * columns];
-    float mean = sumOverWarps(sum, sums) / max(1LL, rowsOf(blockIdx.y, rows, rowsPerChunk));
+    double sum = 0, squares = 0;
     if (place.isInside)
         for (i64 row = place.first + place.warp; row < place.last; row += WARPS)
         {
-            float distance = x[row * columns] - mean;
-            squares += distance * distance;
+            double value = x[row * columns];
+            sum += value;
+            squares += value * value;
         }
+    sum = sumOverWarps(sum, sums);
     squares = sumOverWarps(squares, sums);
-    if (place.warp != 0 || !place.isInside) return;
-    partials += (place.group * gridDim.y + blockIdx.y) * 2 * columns;
-    partials[place.column] = mean;
-    partials[columns + place.column] = squares;
+    writePartials(place, columns, sum, squares, partials);
 }
 
-// Joins the chunks (Chan, Golub and LeVeque): moments [group][2][columns], mean and biased variance.
-extern "C" __global__ void __launch_bounds__(THREADS) column_moments_join(const float* __restrict__ partials, i64 rows, int columns, int rowsPerChunk, int chunks, int groups, double* moments)
+// Adds up the chunks in their order. The sums of one group are also rounded to first and second, unless they are null.
+extern "C" __global__ void __launch_bounds__(THREADS) column_norm_add_chunks(
+    const double* __restrict__ partials, i64 rows, int chunks, int columns, int groups, double* sums, float* first, float* second)
 {
     i64 i = globalThread();
+    if (i == 0) sums[(i64)groups * 2 * columns] = (double)rows;
     if (i >= (i64)groups * columns) return;
-    i64 group = i / columns, column = i % columns;
-    partials += group * chunks * 2 * columns + column;
-    double mean = 0, squares = 0;
-    for (int chunk = 0; chunk < chunks; chunk++)
-        mean += (double)rowsOf(chunk, rows, rowsPerChunk) * partials[(i64)chunk * 2 * columns];
-    mean /= rows;
+    partials += i / columns * chunks * 2 * columns + i % columns;
+    double a = 0, b = 0;
     for (int chunk = 0; chunk < chunks; chunk++)
     {
-        double distance = partials[(i64)chunk * 2 * columns] - mean;
-        squares += partials[((i64)chunk * 2 + 1) * columns] + rowsOf(chunk, rows, rowsPerChunk) * distance * distance;
+        a += partials[(i64)chunk * 2 * columns];
+        b += partials[((i64)chunk * 2 + 1) * columns];
     }
-    moments += group * 2 * columns + column;
-    moments[0] = mean;
-    moments[columns] = squares / rows;
+    sums += i / columns * 2 * columns + i % columns;
+    sums[0] = a;
+    sums[columns] = b;
+    if (!first) return;
+    first[i] = (float)a;
+    second[i] = (float)b;
 }
 
-// mean and rstd of each group from its moments. Running statistics, if given, move by momentum; unbiased = rows / (rows - 1).
+// mean and rstd of each group from its sums of x and x². Running statistics, if given, move by momentum, with the unbiased variance.
 extern "C" __global__ void __launch_bounds__(THREADS) column_statistics(
-    const double* __restrict__ moments, int columns, int groups, float eps, float* mean, float* rstd, float* runningMean, float* runningVariance, float momentum, double unbiased)
+    const double* __restrict__ sums, int columns, int groups, float eps, float* mean, float* rstd, float* runningMean, float* runningVariance, float momentum)
 {
     i64 i = globalThread();
     if (i >= (i64)groups * columns) return;
-    moments += i / columns * 2 * columns + i % columns;
-    double average = moments[0], variance = moments[columns];
+    double rows = sums[(i64)groups * 2 * columns];
+    sums += i / columns * 2 * columns + i % columns;
+    double average = sums[0] / rows, variance = sums[columns] / rows - average * average;
+    if (variance < 0) variance = 0;
     if (mean) mean[i] = (float)average;
     rstd[i] = (float)(1 / sqrt(variance + eps));
     if (!runningMean) return;
     runningMean[i] = (float)((1.0 - momentum) * runningMean[i] + momentum * average);
-    runningVariance[i] = (float)((1.0 - momentum) * runningVariance[i] + momentum * variance * unbiased);
+    runningVariance[i] = (float)((1.0 - momentum) * runningVariance[i] + momentum * variance * (rows / (rows - 1)));
 }
 
 // mean and rstd from running statistics.
@@ -108,9 +114,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) column_statistics_running(
     rstd[i] = (float)(1 / sqrt((double)runningVariance[i] + eps));
 }
 
-// The normalised x; without mean, x is normalised already.
-DEVICE float normalised(float x, const float* mean, float average, float scale) { return mean ? (x - average) * scale : x; }
-
 // y = gamma n + beta with n = (x - mean) rstd, cut off below 0 with relu; gamma and beta may be null. All of the groups' mean.
 extern "C" __global__ void __launch_bounds__(THREADS) column_normalise(
     const float* x, const float* __restrict__ mean, const float* __restrict__ rstd, const float* __restrict__ gamma, const float* __restrict__ beta, float* y, i64 rows, int columns, int rowsPerChunk, int relu)
@@ -118,16 +121,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) column_normalise(
     Place place = myPlace(rows, columns, rowsPerChunk);
     if (!place.isInside) return;
     i64 first = place.group * rows * columns + place.column, statistic = place.group * columns + place.column;
-    float average = mean[statistic], scale = rstd[statistic], gain = gamma ? gamma[place.column] : 1.f, offset = beta ? beta[place.column] : 0.f;
+    float average = mean[statistic], gain = gamma ? gamma[place.column] * rstd[statistic] : rstd[statistic], offset = beta ? beta[place.column] : 0.f;
     for (i64 row = place.first + place.warp; row < place.last; row += WARPS)
     {
-        float value = fmaf((x[first + row * columns] - average) * scale, gain, offset);
+        float value = fmaf(x[first + row * columns] - average, gain, offset);
         y[first + row * columns] = relu ? fmaxf(value, 0.f) : value;
     }
 }
 
-// Sums of g and g n over each chunk, in double: they may cancel nearly all of what is added. Behind a ReLU (beta is given) g
-// counts only where gamma n + beta is positive.
+// Sums of g and g n over each chunk; they may cancel nearly all of what is added. Without mean, x is normalised already. Behind a
+// ReLU (beta is given) g counts only where gamma n + beta is positive.
 extern "C" __global__ void __launch_bounds__(THREADS) column_norm_gradient_sums(
     const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ rstd, const float* __restrict__ gamma, const float* __restrict__ beta, const float* __restrict__ dy,
     i64 rows, int columns, int rowsPerChunk, double* partials)
@@ -138,51 +141,39 @@ extern "C" __global__ void __launch_bounds__(THREADS) column_norm_gradient_sums(
     if (place.isInside)
     {
         i64 first = place.group * rows * columns + place.column, statistic = place.group * columns + place.column;
-        float average = mean ? mean[statistic] : 0.f, scale = rstd[statistic], gain = beta ? gamma[place.column] : 0.f, offset = beta ? beta[place.column] : 1.f;
+        float average = mean ? mean[statistic] : 0.f, scale = mean ? rstd[statistic] : 1.f, gain = beta ? gamma[place.column] * scale : 0.f, offset = beta ? beta[place.column] : 1.f;
         for (i64 row = place.first + place.warp; row < place.last; row += WARPS)
         {
-            float n = normalised(x[first + row * columns], mean, average, scale), g = fmaf(n, gain, offset) > 0.f ? dy[first + row * columns] : 0.f;
+            float distance = x[first + row * columns] - average, n = distance * scale, g = fmaf(distance, gain, offset) > 0.f ? dy[first + row * columns] : 0.f;
             sum += g;
             product += (double)g * n;
         }
     }
     sum = sumOverWarps(sum, sums);
     product = sumOverWarps(product, sums);
-    if (place.warp != 0 || !place.isInside) return;
-    partials += (place.group * gridDim.y + blockIdx.y) * 2 * columns;
-    partials[place.column] = sum;
-    partials[columns + place.column] = product;
+    writePartials(place, columns, sum, product, partials);
 }
 
-// Adds up the chunks in their order: sumG and sumGn [group][columns].
-extern "C" __global__ void __launch_bounds__(THREADS) column_norm_add_chunks(const double* __restrict__ partials, int chunks, int columns, int groups, float* sumG, float* sumGn)
-{
-    i64 i = globalThread();
-    if (i >= (i64)groups * columns) return;
-    partials += i / columns * chunks * 2 * columns + i % columns;
-    double sum = 0, product = 0;
-    for (int chunk = 0; chunk < chunks; chunk++)
-    {
-        sum += partials[(i64)chunk * 2 * columns];
-        product += partials[((i64)chunk * 2 + 1) * columns];
-    }
-    sumG[i] = (float)sum;
-    sumGn[i] = (float)product;
-}
-
-// dx = gamma rstd (g - share (sumG + n sumGn)); share = 1 / rows, or 0 where the statistics are constants. dx may be dy.
+// dx = gamma rstd (g - (Σ g + n Σ g n) / rows), or gamma rstd g without sums, where the statistics are constants. dx may be dy.
 extern "C" __global__ void __launch_bounds__(THREADS) column_norm_gradient(
     const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ rstd, const float* __restrict__ gamma, const float* __restrict__ beta, const float* dy,
-    const float* __restrict__ sumG, const float* __restrict__ sumGn, float share, float* dx, i64 rows, int columns, int rowsPerChunk)
+    const double* __restrict__ sums, float* dx, i64 rows, int columns, int rowsPerChunk)
 {
     Place place = myPlace(rows, columns, rowsPerChunk);
     if (!place.isInside) return;
     i64 first = place.group * rows * columns + place.column, statistic = place.group * columns + place.column;
-    float average = mean ? mean[statistic] : 0.f, scale = rstd[statistic], gain = beta ? gamma[place.column] : 0.f, offset = beta ? beta[place.column] : 1.f;
-    float factor = gamma ? gamma[place.column] * scale : scale, constant = share * sumG[statistic], slope = share * sumGn[statistic];
+    float average = mean ? mean[statistic] : 0.f, scale = mean ? rstd[statistic] : 1.f, factor = gamma ? gamma[place.column] * rstd[statistic] : rstd[statistic];
+    float gain = beta ? factor : 0.f, offset = beta ? beta[place.column] : 1.f, constant = 0.f, slope = 0.f;
+    if (sums)
+    {
+        double allRows = sums[(i64)gridDim.z * 2 * columns];
+        sums += place.group * 2 * columns + place.column;
+        constant = (float)(sums[0] / allRows);
+        slope = (float)(sums[columns] / allRows);
+    }
     for (i64 row = place.first + place.warp; row < place.last; row += WARPS)
     {
-        float n = normalised(x[first + row * columns], mean, average, scale), g = fmaf(n, gain, offset) > 0.f ? dy[first + row * columns] : 0.f;
+        float distance = x[first + row * columns] - average, n = distance * scale, g = fmaf(distance, gain, offset) > 0.f ? dy[first + row * columns] : 0.f;
         dx[first + row * columns] = factor * (g - constant - n * slope);
     }
 }

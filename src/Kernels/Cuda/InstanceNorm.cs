@@ -17,13 +17,12 @@ public static unsafe class InstanceNorm
     public static void Forward(CudaStream stream, float* x, float* y, float* rstd, int batch, int tokens, int channels, float eps)
     {
         if (tokens == 0) return;
-        long statistics = (long)batch * channels;
-        using CudaScratch scratch = new(stream, statistics * (2 * sizeof(double) + sizeof(float)));
-        double* moments = (double*)scratch.Address;
-        float* mean = (float*)(moments + 2 * statistics);
         ColumnNorm norm = new(stream, batch, tokens, channels);
-        norm.Moments(x, moments);
-        norm.Statistics(moments, eps, mean, rstd);
+        using CudaScratch scratch = new(stream, norm.SumCount * sizeof(double) + (long)batch * channels * sizeof(float));
+        double* sums = (double*)scratch.Address;
+        float* mean = (float*)(sums + norm.SumCount);
+        norm.Sums(x, sums);
+        norm.Statistics(sums, eps, mean, rstd);
         norm.Normalise(x, mean, rstd, null, null, y);
     }
 
@@ -39,11 +38,9 @@ public static unsafe class InstanceNorm
     public static void Backward(CudaStream stream, float* y, float* rstd, float* dy, float* dx, int batch, int tokens, int channels)
     {
         if (tokens == 0) return;
-        long statistics = (long)batch * channels;
-        using CudaScratch sums = new(stream, 2 * statistics * sizeof(float));
-        float* sumG = (float*)sums.Address, sumGn = sumG + statistics;
         ColumnNorm norm = new(stream, batch, tokens, channels);
-        norm.GradientSums(y, null, rstd, null, null, dy, sumG, sumGn);
-        norm.Gradient(y, null, rstd, null, null, dy, sumG, sumGn, 1f / tokens, dx);
+        using CudaScratch sums = new(stream, norm.SumCount * sizeof(double));
+        norm.GradientSums(y, null, rstd, null, null, dy, (double*)sums.Address);
+        norm.Gradient(y, null, rstd, null, null, dy, (double*)sums.Address, dx);
     }
 }

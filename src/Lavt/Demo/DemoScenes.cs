@@ -1,5 +1,6 @@
 using System.Globalization;
 using Lavt.Data;
+using Lavt.Nn.Weights;
 
 namespace Lavt.Demo;
 
@@ -29,7 +30,7 @@ public static class DemoScenes
         ArgumentOutOfRangeException.ThrowIfLessThan(options.PictureSize, 48, "PictureSize");
         ArgumentOutOfRangeException.ThrowIfLessThan(options.SentencesPerObject, 1, "SentencesPerObject");
         string pictures = ReferData.PictureFolder(folder);
-        Directory.CreateDirectory(pictures);
+        OutputPath.MakeFolder(pictures);
         Directory.CreateDirectory(Path.Combine(folder, Dataset));
         List<(string Split, int Objects, ulong Stream)> plan = Plan(options);
         DemoRecords records = new(options.PictureSize);

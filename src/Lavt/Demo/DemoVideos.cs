@@ -3,6 +3,7 @@ using System.Text.Json;
 using Lavt.Data;
 using Lavt.Data.Clips;
 using Lavt.Imaging;
+using Lavt.Nn.Weights;
 
 namespace Lavt.Demo;
 
@@ -68,7 +69,7 @@ public static class DemoVideos
     private static Dictionary<string, object> WriteVideo(string folder, string split, string video, MovingScene scene)
     {
         string pictures = Path.Combine(folder, split, "JPEGImages", video), masks = Path.Combine(folder, split, "Annotations", video);
-        Directory.CreateDirectory(pictures);
+        OutputPath.MakeFolder(pictures);
         Directory.CreateDirectory(masks);
         string[] names = [.. Enumerable.Range(0, scene.Frames.Count).Select(i => (FrameStep * i).ToString("00000", CultureInfo.InvariantCulture))];
         for (int i = 0; i < names.Length; i++)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Lavt.Data.Clips;
 using Lavt.Imaging;
+using Lavt.Nn.Weights;
 using Lavt.Scoring;
 
 namespace Lavt.Evaluation;
@@ -17,7 +18,7 @@ public sealed class A2dMaskFolder
     /// <summary>Makes the folder.</summary>
     public A2dMaskFolder(string folder)
     {
-        Directory.CreateDirectory(folder);
+        OutputPath.MakeFolder(folder);
         _folder = folder;
     }
 

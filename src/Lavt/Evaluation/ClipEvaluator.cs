@@ -117,8 +117,8 @@ public sealed class ClipEvaluator
     private Tensor Forward(ClipBatch batch, ModelSession session, PwamVisuals prefix)
     {
         ClipItem clip = batch[0];
-        Tensor mask = ClipTensors.TokenMask(batch);
-        Tensor language = session.Words(ClipTensors.TokenIds(batch), mask);
+        (Tensor ids, Tensor mask) = ClipTensors.Words(batch);
+        Tensor language = session.Words(ids, mask);
         Tensor logits = session.Logits(prefix, clip.Shape.Size, clip.Shape.Size, language, mask);
         if (Features is { } to) to.Folder.Add(to.Dataset[clip.Choice.Sample], clip.AnnotatedFrame, [.. _model.Features(prefix, language, mask).Select(map => map is { } there ? Ops.To(there.AsFrames(), Device.Cpu) : null)]);
         return logits;

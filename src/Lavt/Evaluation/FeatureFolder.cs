@@ -1,6 +1,7 @@
 using System.Globalization;
 using Lavt.Data.Clips;
 using Lavt.Imaging;
+using Lavt.Nn.Weights;
 using Lavt.Tensors;
 
 namespace Lavt.Evaluation;
@@ -21,7 +22,7 @@ public sealed class FeatureFolder(string folder)
     internal void Add(A2dSentence sentence, int frame, IReadOnlyList<Tensor?> maps)
     {
         string to = Path.Combine(folder, sentence.Video, sentence.Frame.ToString(CultureInfo.InvariantCulture));
-        Directory.CreateDirectory(to);
+        OutputPath.MakeFolder(to);
         for (int stage = 0; stage < maps.Count; stage++)
         {
             if (maps[stage] is { } map)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Lavt.Data;
 using Lavt.Imaging;
+using Lavt.Nn.Weights;
 
 namespace Lavt.Evaluation;
 
@@ -17,7 +18,7 @@ public sealed class OverlayFolder
     /// <param name="data">The data set that is evaluated.</param>
     public OverlayFolder(string folder, ReferData data)
     {
-        Directory.CreateDirectory(folder);
+        OutputPath.MakeFolder(folder);
         (_folder, _data) = (folder, data);
     }
 

@@ -18,7 +18,7 @@ internal static class ReportFile
     /// <exception cref="IOException">The file could not be written; one that was there is whole.</exception>
     public static void Save<T>(string file, T report)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
+        OutputPath.MakeFolder(Path.GetDirectoryName(Path.GetFullPath(file))!);
         AtomicFile.Write(file, stream => JsonSerializer.Serialize(stream, report, s_json));
     }
 

@@ -1,3 +1,4 @@
+using Lavt.Data;
 using Lavt.Imaging;
 using Lavt.Models;
 using Lavt.Tensors;
@@ -31,9 +32,7 @@ internal sealed class SentencePass : IDisposable
         _logits = new LogitsQueue(model.Device);
         foreach (Tokens tokens in sentences)
         {
-            Tensor ids = Tensor.Zeros([1, tokens.Ids.Length], DType.I64), mask = Tensor.Zeros([1, tokens.Ids.Length]);
-            for (int i = 0; i < tokens.Ids.Length; i++) ids.Span<long>()[i] = tokens.Ids[i];
-            mask.Span<float>()[..tokens.Count].Fill(1);
+            (Tensor ids, Tensor mask) = TokenTensors.Of(tokens);
             // A copy, for the session's own result holds until the next sentence.
             _words.Add((session.Words(ids, mask).Copy(), mask));
         }

@@ -18,7 +18,7 @@ public sealed class VideoMaskFolder
     public VideoMaskFolder(string root)
     {
         _root = root;
-        Directory.CreateDirectory(Path.Combine(root, Annotations));
+        OutputPath.MakeFolder(Path.Combine(root, Annotations));
     }
 
     /// <summary>The file of a mask.</summary>

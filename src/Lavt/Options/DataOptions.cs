@@ -51,9 +51,6 @@ public sealed record DataOptions
     /// <summary><c>--sample_3</c>: three frames of each clip of JHMDB-Sentences are evaluated, not all.</summary>
     public bool ThreeFrames { get; init; }
 
-    /// <summary><c>--pseudo_video_aug</c>: how pictures are made into clips.</summary>
-    public string PseudoVideoAugmentation { get; init; } = "";
-
     /// <summary><c>--ref_image_combined_pretrain</c>: train a picture model on the three RefCOCO sets together.</summary>
     public bool CombinedImages { get; init; }
 

@@ -130,15 +130,18 @@ public sealed class FlagTable<T> : IEnumerable<Flag<T>>
         return args;
     }
 
-    /// <summary>Reads a checkpoint's <c>args</c>. Keys that are no flag of ours, and values that are null, are passed over.</summary>
+    /// <summary>Reads a checkpoint's <c>args</c>. Keys that are no flag of ours, and values that are null or empty, are passed over.</summary>
+    /// <param name="args">The value under a key; null if there is none.</param>
+    /// <param name="options">What <c>args</c> do not say.</param>
+    /// <param name="given">The flags that a user gave, which count for more than <c>args</c>.</param>
     /// <exception cref="OptionException">A value has no meaning for its flag.</exception>
-    public T FromArgs(IReadOnlyDictionary<string, object?> args, T options)
+    public T FromArgs(Func<string, object?> args, T options, IReadOnlySet<string> given)
     {
         ArgumentNullException.ThrowIfNull(args);
-        foreach (Flag<T> flag in _flags)
+        foreach (Flag<T> flag in _flags.Where(flag => flag.NoEffect is null && !given.Contains(flag.Name)))
         {
-            if (args.TryGetValue(flag.Key, out object? value) && value is not null)
-                options = flag.Apply(options, Convert.ToString(value, CultureInfo.InvariantCulture)!);
+            if (Convert.ToString(args(flag.Key), CultureInfo.InvariantCulture) is { Length: > 0 } text)
+                options = flag.Apply(options, text);
         }
         return options;
     }

@@ -20,6 +20,7 @@ public static class LavtFlags
         .Accept("--map_score", "TEXT", "the published code does not read it either")
         .Accept("--test_fake_method", "TEXT", "the published code does not read it either")
         .Accept("--davis_data_root", "DIR", "the published code does not read it either")
+        .Accept("--pseudo_video_aug", "NAME", "the published code does not read it either")
         .Accept("--lr_upsample", "X", "the published code does not read it either")
         .Group("Not part of LAVT")
         .Refuse("--bcam", "BCAM is the fusion of another paper and not part of this project")
@@ -48,8 +49,6 @@ public static class LavtFlags
         .Switch("--not_consecutive", "Draw evaluation clips of A2D as in training.",
             o => o.NotConsecutive, (o, v) => o with { NotConsecutive = v })
         .Switch("--sample_3", "Evaluate three frames of each clip of JHMDB-Sentences.", o => o.ThreeFrames, (o, v) => o with { ThreeFrames = v })
-        .Text("--pseudo_video_aug", "NAME", "How pictures are made into clips.",
-            o => o.PseudoVideoAugmentation, (o, v) => o with { PseudoVideoAugmentation = v })
         .Switch("--ref_image_combined_pretrain", "Train on the three RefCOCO sets together.",
             o => o.CombinedImages, (o, v) => o with { CombinedImages = v })
         .Switch("--image_combined_3d_pretrain", "Train a video model on the three RefCOCO sets together.",

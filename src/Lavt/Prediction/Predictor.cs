@@ -103,11 +103,7 @@ public sealed class Predictor : IDisposable
     {
         using MemoryScope scope = MemoryScope.Begin();
         long started = Stopwatch.GetTimestamp();
-        Tokens tokens = _tokenizer.Encode(sentence, ReferDatasets.MaxTokens);
-        Tensor ids = Tensor.Zeros([1, ReferDatasets.MaxTokens], DType.I64), mask = Tensor.Zeros([1, ReferDatasets.MaxTokens]);
-        for (int i = 0; i < tokens.Count; i++)
-            ids.Span<long>()[i] = tokens.Ids[i];
-        mask.Span<float>()[..tokens.Count].Fill(1);
+        (Tensor ids, Tensor mask) = TokenTensors.Of(_tokenizer.Encode(sentence, ReferDatasets.MaxTokens));
         Tensor logits = Ops.To(_session.Logits(prefix, ImageSize, ImageSize, _session.Words(ids, mask), mask), Device.Cpu);
         var found = new Mask();
         PredictedMask.Read(logits, 0, picture.Rows, picture.Columns, found);

@@ -1,5 +1,6 @@
 using Lavt.Evaluation;
 using Lavt.Imaging;
+using Lavt.Nn.Weights;
 using Lavt.Video;
 
 namespace Lavt.Prediction;
@@ -23,7 +24,7 @@ public sealed class VideoOverlay : IDisposable
     public VideoOverlay(VideoInput input, string maskFolder, string file)
     {
         ArgumentNullException.ThrowIfNull(input);
-        Directory.CreateDirectory(maskFolder);
+        OutputPath.MakeFolder(maskFolder);
         (_input, _maskFolder, _file) = (input, maskFolder, file);
         _frames = input.Frames().GetEnumerator();
     }

@@ -4,6 +4,7 @@ using Lavt.Evaluation;
 using Lavt.Models;
 using Lavt.Nn.Parallel;
 using Lavt.Options;
+using Lavt.Tensors;
 using Lavt.Text;
 
 namespace Lavt.Training;
@@ -52,9 +53,7 @@ internal sealed class ClipTrainingData : ITrainingData
     {
         ClipChoice[] plan = [.. ClipPlan.Training(_training, seed, epoch).Where(choice => choice.Sample < Count)];
         plan = PlanShare.OfBatches(plan, _options.Training.BatchSize, _devices.Rank, _devices.Size);
-        return _loader.Read(plan, dropLast: true, firstBatch).Select(batch => (Func<TrainingTensors>)(() => new TrainingTensors(
-            ClipTensors.Frames(batch), ClipTensors.TokenIds(batch), ClipTensors.TokenMask(batch), ClipTensors.Masks(batch),
-            batch.Shape.Masks == 1 ? ClipTensors.AnnotatedRows(batch) : null)));
+        return _loader.Read(plan, dropLast: true, firstBatch).Select(batch => (Func<TrainingTensors>)(() => Tensors(batch)));
     }
 
     /// <inheritdoc/>
@@ -70,6 +69,13 @@ internal sealed class ClipTrainingData : ITrainingData
         var evaluator = new VideoEvaluator(model, _videos!, _options.Data.Workers) { Devices = _devices, Window = _options.Data.SlidingWindow, Progress = progress };
         VideoReport videos = evaluator.Run(Math.Min(limit ?? int.MaxValue, _videos!.Videos.Count), stop);
         return new ValidationResult(videos.Sentences, videos.Scores?.J ?? 0, videos.OverallIou, videos.Scores?.JAndF, videos.Seconds, videos.BrokenSamples);
+    }
+
+    private static TrainingTensors Tensors(ClipBatch batch)
+    {
+        (Tensor ids, Tensor mask) = ClipTensors.Words(batch);
+        return new TrainingTensors(
+            ClipTensors.Frames(batch), ids, mask, ClipTensors.Masks(batch), batch.Shape.Masks == 1 ? ClipTensors.AnnotatedRows(batch) : null);
     }
 
     /// <summary>The videos of the split valid, if their masks have been put there; the published download has none.</summary>

@@ -26,8 +26,8 @@ public sealed partial class RunFiles
             throw new OptionException("--model_id", $"must be a plain name, got '{options.ModelId}'");
         (_folder, _id, _keep) = (options.OutputFolder, options.ModelId, options.Keep);
         LogFolder = Path.Combine(logRoot, _id);
-        Directory.CreateDirectory(_folder);
-        Directory.CreateDirectory(LogFolder);
+        OutputPath.RequireWritable(Last);
+        OutputPath.MakeFolder(LogFolder);
     }
 
     /// <summary>The folder of logs.</summary>

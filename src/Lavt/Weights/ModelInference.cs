@@ -67,38 +67,25 @@ public static class ModelInference
 
     private static ModelOptions FromArgs(LavtCheckpoint checkpoint, ModelOptions options, IReadOnlySet<string> given)
     {
-        if (checkpoint.Args is null) return options;
-        foreach (Flag<ModelOptions> flag in ModelFlags.Table)
+        try
         {
-            if (given.Contains(flag.Name) || flag.NoEffect is not null) continue;
-            if (!checkpoint.Args.TryGetValue(flag.Key, out object? value) || value is null or "") continue;
-            string text = value switch
-            {
-                bool truth => truth ? "true" : "false",
-                IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
-                _ => value.ToString() ?? "",
-            };
-            try
-            {
-                options = flag.Apply(options, text);
-            }
-            catch (OptionException wrong)
-            {
-                throw new WeightFileException(checkpoint.File, $"its args have {flag.Key} = {text}: {wrong.Message}", wrong);
-            }
+            return ModelFlags.Table.FromArgs(key => checkpoint.Args is { } args && args.TryGetValue(key, out object? value) ? value : null, options, given);
         }
-        return options;
+        catch (OptionException wrong)
+        {
+            throw new WeightFileException(checkpoint.File, $"its args cannot be read: {wrong.Message}", wrong);
+        }
     }
 
     /// <summary>The shape of a tensor that every LAVT has.</summary>
-    /// <exception cref="WeightFileException">There is none, or it has fewer axes.</exception>
+    /// <exception cref="WeightFileException">There is none, or it has fewer axes or no numbers.</exception>
     private static Shape ShapeOf(IReadOnlyDictionary<string, Tensor> state, string key, int leastRank, string file)
     {
         if (!state.TryGetValue(key, out Tensor? tensor))
             throw new WeightFileException(file, $"holds no whole LAVT model: {key} is missing; get the file again, or give another");
-        return tensor.Rank >= leastRank
+        return tensor.Rank >= leastRank && tensor.Count > 0
             ? tensor.Shape
-            : throw new WeightFileException(file, $"{key} has the shape {tensor.Shape}, in a LAVT model it has {leastRank} axes; get the file again, or give another");
+            : throw new WeightFileException(file, $"{key} has the shape {tensor.Shape}, in a LAVT model it has {leastRank} axes with numbers; get the file again, or give another");
     }
 
     private static ModelOptions WithBackbone(ModelOptions options, IReadOnlyDictionary<string, Tensor> state, string file)

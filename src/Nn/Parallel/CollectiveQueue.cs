@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
+using Lavt.Kernels;
 using Lavt.Kernels.Cuda.Driver;
 using Lavt.Tensors;
 
@@ -13,7 +14,7 @@ namespace Lavt.Nn.Parallel;
 /// The communicator is made on that thread too: MPI then needs no more than one thread of the process. A group of one has no
 /// thread, its operations run where they are asked for.
 /// </remarks>
-public sealed unsafe class CollectiveQueue : IDisposable
+public sealed unsafe class CollectiveQueue : IDeviceSum, IDisposable
 {
     private readonly BlockingCollection<Operation> _operations = [];
     private readonly Func<ICommunicator, IGpuCommunicator>? _connectGpus;
@@ -72,13 +73,23 @@ public sealed unsafe class CollectiveQueue : IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    /// <exception cref="CommunicationException">Another member failed.</exception>
+    public void Sum(CudaStream stream, double* values, long count)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        if (Size == 1) return;
+        nint address = (nint)values;
+        StartOnGpu(stream.Device, (gpus, ready) => gpus.Sum(address, count, DType.F64, ready)).Wait();
+    }
+
     /// <summary>Starts to replace a contiguous tensor's numbers by those of member <paramref name="root"/>.</summary>
     public Operation Broadcast(Tensor tensor, int root)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         (nint address, long bytes) = (AddressOf(tensor), tensor.Count * tensor.DType.Size());
         return tensor.Device.IsCuda && Size > 1
-            ? StartOnGpu(tensor.Device, (gpus, ready) => gpus.Broadcast(address, bytes, root, ready))
+            ? StartOnGpu(CudaDevice.Of(tensor.Device), (gpus, ready) => gpus.Broadcast(address, bytes, root, ready))
             : Start(communicator => communicator.Broadcast((void*)address, bytes, root));
     }
 
@@ -89,7 +100,7 @@ public sealed unsafe class CollectiveQueue : IDisposable
         (nint address, long count, DType type) = (AddressOf(tensor), tensor.Count, tensor.DType);
         if (type is not (DType.F32 or DType.F64))
             throw new ArgumentException($"sums over devices are made of F32 or F64, got {tensor}", nameof(tensor));
-        if (tensor.Device.IsCuda && Size > 1) return StartOnGpu(tensor.Device, (gpus, ready) => gpus.Sum(address, count, type, ready));
+        if (tensor.Device.IsCuda && Size > 1) return StartOnGpu(CudaDevice.Of(tensor.Device), (gpus, ready) => gpus.Sum(address, count, type, ready));
         return type == DType.F32
             ? Start(communicator => communicator.Sum((float*)address, count))
             : Start(communicator => communicator.Sum((double*)address, count));
@@ -133,13 +144,12 @@ public sealed unsafe class CollectiveQueue : IDisposable
         : throw new ArgumentException($"devices exchange contiguous tensors, got {tensor}", nameof(tensor));
 
     /// <summary>Starts an operation behind what the device computes so far; what it computes after <see cref="Operation.Wait"/> comes behind the operation.</summary>
-    private Operation StartOnGpu(Device device, Func<IGpuCommunicator, CudaEvent, CudaEvent> work)
+    private Operation StartOnGpu(CudaDevice gpu, Func<IGpuCommunicator, CudaEvent, CudaEvent> work)
     {
-        CudaDevice gpu = CudaDevice.Of(device);
         CudaEvent ready = new(gpu), done = ready;
         ready.Record(gpu.Stream);
         var operation = new Operation(
-            communicator => done = work(_gpus ??= Connect(communicator, device), ready),
+            communicator => done = work(_gpus ??= Connect(communicator, gpu), ready),
             () =>
             {
                 gpu.Stream.Wait(done);
@@ -150,9 +160,9 @@ public sealed unsafe class CollectiveQueue : IDisposable
         return operation;
     }
 
-    private IGpuCommunicator Connect(ICommunicator communicator, Device device) => _connectGpus is not null
+    private IGpuCommunicator Connect(ICommunicator communicator, CudaDevice gpu) => _connectGpus is not null
         ? _connectGpus(communicator)
-        : throw new InvalidOperationException($"a tensor lies on {device}, and the members of the group were given no connection between GPUs");
+        : throw new InvalidOperationException($"a tensor lies on {gpu.Device}, and the members of the group were given no connection between GPUs");
 
     private void Serve(Func<ICommunicator> connect, ManualResetEventSlim connected)
     {

@@ -24,7 +24,7 @@ public sealed class DataParallel
     private readonly AdamW _optimizer;
     private readonly GradientBuckets? _buckets;
     private readonly OptimizerShards? _shards;
-    private readonly DeviceSum? _sum;
+    private readonly IDeviceSum? _sum;
     private readonly LossScaler? _scaler;
     private readonly LateScalars _losses = new();
     private double _gradientScale = 1;
@@ -41,7 +41,7 @@ public sealed class DataParallel
         ArgumentNullException.ThrowIfNull(optimizer);
         (_devices, _optimizer, _scaler) = (devices, optimizer, scaler);
         if (devices.Size == 1) return;
-        _sum = devices.Sum;
+        _sum = devices;
         _buckets = new GradientBuckets(optimizer.Parameters.Select(parameter => parameter.Value), devices, bucketBytes);
         if (shardOptimizer) _shards = new OptimizerShards(optimizer, devices);
     }

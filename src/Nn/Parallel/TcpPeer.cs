@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 
@@ -16,6 +17,8 @@ internal sealed class TcpPeer : IDisposable
     private const int UserTimeout = 18;
     private const int UserTimeoutMilliseconds = 10_000;
     private const int LongestReason = 4096;
+
+    private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(1);
 
     private readonly Socket _socket;
     private readonly byte[] _header = new byte[sizeof(int)];
@@ -114,8 +117,26 @@ internal sealed class TcpPeer : IDisposable
         }
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _socket.Dispose();
+    /// <summary>
+    /// Closes the connection when the other process has left too, or after a second. Closed earlier, with bytes that nobody has read, it
+    /// would take back what was sent last: why this process leaves.
+    /// </summary>
+    public void Dispose()
+    {
+        long start = Stopwatch.GetTimestamp();
+        byte[] unread = new byte[LongestReason];
+        try
+        {
+            _socket.ReceiveTimeout = (int)s_farewell.TotalMilliseconds;
+            while (Stopwatch.GetElapsedTime(start) < s_farewell && _socket.Receive(unread) > 0)
+            {
+            }
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+        }
+        _socket.Dispose();
+    }
 
     /// <summary>The length in the header that was read last.</summary>
     private int Length => BinaryPrimitives.ReadInt32LittleEndian(_header);

@@ -59,7 +59,7 @@ public static partial class AtomicFile
     }
 
     /// <summary>Whether the path names, maybe through links, something other than a regular file or a folder.</summary>
-    private static unsafe bool IsDeviceOrPipe(string path)
+    internal static unsafe bool IsDeviceOrPipe(string path)
     {
         // struct statx is the same on every architecture: 256 bytes, with the kind and the permissions at 28.
         const int Size = 256, ModeAt = 28, CurrentFolder = -100, KindIsWanted = 1, Kind = 0xF000, Regular = 0x8000, Folder = 0x4000;

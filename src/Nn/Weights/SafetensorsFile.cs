@@ -88,9 +88,6 @@ public sealed class SafetensorsFile : IDisposable
         }, bytes);
     }
 
-    /// <summary>True if the file has a tensor of this name.</summary>
-    public bool Contains(string name) => _byName.ContainsKey(name);
-
     /// <summary>Reads one tensor, straight into its memory.</summary>
     /// <exception cref="KeyNotFoundException">The file has no such tensor.</exception>
     /// <exception cref="WeightFileException">The file became shorter since it was opened.</exception>

@@ -115,6 +115,27 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public void A_file_of_results_that_cannot_be_written_is_named_before_the_evaluation()
+    {
+        File.WriteAllText(_run.PathOf("taken"), "");
+        AssertFails(Run("lavt-eval", "--split val --resume nowhere.pth --json taken/results.json"), ExitCode.Output, "taken");
+    }
+
+    [Theory]
+    [InlineData("convert nowhere.pth to.pth", ExitCode.Checkpoint, "nowhere.pth", "no such file")]
+    [InlineData("convert data to.pth", ExitCode.Checkpoint, "data", "a folder")]
+    [InlineData("convert data/vocab.txt to.txt", ExitCode.Usage, "to.txt", ".safetensors")]
+    [InlineData("golden data/refcoco/instances.json", ExitCode.Data, "instances.json", "no golden files")]
+    [InlineData("bench --runs many", ExitCode.Usage, "--runs", "'many'")]
+    [InlineData("predict --image data --text circle --resume nowhere.pth", ExitCode.Data, "data", "a folder")]
+    [InlineData("", ExitCode.Usage, "no command", "--help")]
+    public void What_is_given_for_something_else(string arguments, int code, string first, string second) => AssertFails(Run("lavt", arguments), code, first, second);
+
+    [Fact]
+    public void A_sentence_without_words() =>
+        AssertFails(Executable.RunIn(_run.Folder, "lavt", "predict", "--image", FirstPicture, "--text", " ", "--resume", "nowhere.pth"), ExitCode.Usage, "--text", "no words");
+
+    [Fact]
     public void Devices_of_two_kinds() => AssertFails(Train("--device cpu:0,cuda:0"), ExitCode.Usage, "--device", "devices of one kind");
 
     [Fact]

@@ -126,6 +126,6 @@ public class CommandLineTests
         var args = LavtFlags.Table.ToArgs(options).ToDictionary(pair => pair.Key, pair => (object?)pair.Value);
         Assert.Equal(0.5, args["weight_decay"]);
         Assert.Equal(7L, args["limit_val"]);
-        Assert.Equal(options, LavtFlags.Table.FromArgs(args, new LavtOptions()));
+        Assert.Equal(options, LavtFlags.Table.FromArgs(key => args.GetValueOrDefault(key), new LavtOptions(), new HashSet<string>()));
     }
 }

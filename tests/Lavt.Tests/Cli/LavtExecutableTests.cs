@@ -23,6 +23,14 @@ public class LavtExecutableTests
         Assert.Contains("doctor", run.Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("demo", "--seed")]
+    [InlineData("golden", "--precision")]
+    [InlineData("convert", "FROM")]
+    [InlineData("predict", "--swin_type")]
+    public void Help_shows_everything_that_a_command_takes(string command, string shown) =>
+        Assert.Contains($"\n  {shown} ", Executable.Run("lavt", command, "--help").Output, StringComparison.Ordinal);
+
     [Fact]
     public void A_misspelt_command_is_a_usage_error_with_a_suggestion()
     {

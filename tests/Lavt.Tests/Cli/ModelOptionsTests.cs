@@ -44,7 +44,7 @@ public class ModelOptionsTests
         var args = ModelFlags.Table.ToArgs(small).ToDictionary(pair => pair.Key, pair => (object?)pair.Value);
         Assert.Equal(false, args["window12"]);
         Assert.Equal(32L, args["embed_dim"]);
-        Assert.Equal(small, ModelFlags.Table.FromArgs(args, new ModelOptions()));
+        Assert.Equal(small, ModelFlags.Table.FromArgs(key => args.GetValueOrDefault(key), new ModelOptions(), new HashSet<string>()));
     }
 
     [Theory]

@@ -29,7 +29,10 @@ public static class PlantedLayerFaults
         new("ColumnNorm.cu", "no barrier before the warps' sums are added", "[lane] = x;\n    __syncthreads();", "[lane] = x;", Cases: "InstanceNorm"),
         new("ColumnNorm.cu", "columns beyond the last", "if (!place.isInside) return;", "", Cases: "InstanceNorm"),
         new("ColumnNorm.cu", "statistics of the first group for all", "statistic = place.group * columns + place.column", "statistic = place.column", Cases: "InstanceNorm"),
-        new("ColumnNorm.cu", "the gradient behind a ReLU everywhere", "fmaf(n, gain, offset) > 0.f ?", "true ?", Cases: "BatchNorm training True ReLU True"),
+        new("ColumnNorm.cu", "the gradient behind a ReLU everywhere", "fmaf(distance, gain, offset) > 0.f ?", "true ?", Cases: "BatchNorm training True ReLU True"),
+        new("ColumnNorm.cu", "gradient sums of the first group for all", "sums += place.group * 2 * columns + place.column", "sums += place.column", Cases: "InstanceNorm"),
+        new("ColumnNorm.cu", "the number of rows is left out", "if (i == 0) sums[", "if (i < 0) sums[", Cases: "InstanceNorm"),
+        new("ColumnNorm.cu", "sums in place of sums of squares", "squares += value * value", "squares += value", Cases: "BatchNorm training True"),
         new("ColumnNorm.cu", "the sum of products is left out", " - n * slope", "", Cases: "BatchNorm training True"),
     ];
 

@@ -10,15 +10,17 @@ namespace Lavt.Tests.Distributed;
 /// <summary>Several GPUs of one process give what one gives with the whole batch.</summary>
 public sealed class GpuReplicaTests
 {
-    /// <summary>Four samples; steps in proportion to gradients, for AdamW would turn the rounding of small ones into full steps.</summary>
-    internal static ReplicaRun One => new() { Samples = 4, Type = DType.F32, Gpus = [0], Epsilon = 0.1, LearningRate = 0.05 };
+    internal static ReplicaRun One => ReplicaRun.Rounded with { Gpus = [0] };
 
-    /// <summary>Of weights, statistics and moments, in float32; losses have the bar of doubles.</summary>
-    internal const double Float32Bar = 2e-5;
+    /// <summary>Of weights, statistics and moments beside the largest number of each tensor, in float32; losses have the bar of doubles.</summary>
+    private const double Float32Bar = 2e-5;
 
-    /// <summary>Compares losses, weights, statistics and moments with those of one GPU.</summary>
-    internal static void Compare((double[] Losses, Dictionary<string, double[]> State) one, (double[] Losses, Dictionary<string, double[]> State) many) =>
+    /// <summary>Compares losses, weights, statistics and moments with those of one GPU, which are compared with double in turn.</summary>
+    internal static void Compare(ReplicaRun run, (double[] Losses, Dictionary<string, double[]> State) one, (double[] Losses, Dictionary<string, double[]> State) many)
+    {
         DataParallelTests.Compare(one, many, DataParallelTests.Bar, Float32Bar, One.LearningRate / One.Epsilon);
+        DataParallelTests.CompareRounded((run with { Gpus = [], Type = DType.F64 }).RunOne(new CollectiveQueue()), one, many);
+    }
 
     [Fact]
     public void GPUs_equal_one_GPU_with_the_whole_batch_and_their_bits_are_the_same_in_every_run()
@@ -27,8 +29,10 @@ public sealed class GpuReplicaTests
         (double[] Losses, Dictionary<string, double[]> State) one = One.Run();
         ReplicaRun two = One with { Devices = 2, Samples = 2, Gpus = [0, 1] };
         (double[] Losses, Dictionary<string, double[]> State) first = two.Run();
-        Compare(one, first);
-        Compare(one, (One with { Devices = 4, Samples = 1, Gpus = [0, 1, 2, 3], BucketBytes = 1 << 20 }).Run());
+        Compare(One, one, first);
+        // Sums of gradients and of batch norm's statistics are in the GPUs' streams alone.
+        Assert.Equal(0, Assert.Single(first.State[ReplicaRun.Waits]));
+        Compare(One, one, (One with { Devices = 4, Samples = 1, Gpus = [0, 1, 2, 3], BucketBytes = 1 << 20 }).Run());
         // Again, with other buckets, the moments divided, and through the host.
         DataParallelTests.Compare(first, (two with { Gpus = [4, 5], ShardOptimizer = true, BucketBytes = 1 << 20 }).Run(), 0);
     }

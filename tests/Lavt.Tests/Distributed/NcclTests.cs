@@ -45,7 +45,7 @@ public sealed class NcclTests
         (double[] Losses, Dictionary<string, double[]> State) found = (one with { Devices = 2, Samples = 2, Gpus = [0, 1], ShardOptimizer = true }).RunOne(devices);
         // Before what may fail: the other process would wait.
         devices.Barrier();
-        if (devices.Rank == 0) GpuReplicaTests.Compare(one.RunOne(new CollectiveQueue()), found);
+        if (devices.Rank == 0) GpuReplicaTests.Compare(one, one.RunOne(new CollectiveQueue()), found);
     }
 
     [Fact]

@@ -18,6 +18,12 @@ internal sealed record ReplicaRun
     private const int ImageSize = 32;
     private const int Words = 6;
 
+    /// <summary>Four samples in float32 on one device; steps in proportion to gradients, for AdamW would turn the rounding of small ones into full steps.</summary>
+    public static ReplicaRun Rounded => new() { Type = DType.F32, Epsilon = 0.1, LearningRate = 0.05 };
+
+    /// <summary>Among the state: how often the host waited for a GPU from the beginning of a step to its end, the loss left aside.</summary>
+    public const string Waits = "waits";
+
     public int Devices { get; init; } = 1;
 
     /// <summary>The number of each device's GPU; none for CPUs.</summary>
@@ -72,6 +78,7 @@ internal sealed record ReplicaRun
         // Devices begin with weights of their own, and get those of device 0.
         var model = new LavtModel(options.Model, new RandomSource(3 + (ulong)devices.Rank));
         Module.BuildsInDouble = false;
+        if (Type == DType.F64) TakeWeights(model, new LavtModel(options.Model, new RandomSource(3 + (ulong)devices.Rank)));
         Device device = Gpus.Length == 0 ? Device.Cpu : new Device(DeviceKind.Cuda, Gpus[devices.Rank]);
         model.MoveTo(device);
         var optimizer = new AdamW(ParameterGroups.Of(model, TrainedLanguage.EmbeddingsEncoderAll, 0.01), LearningRate, eps: Epsilon);
@@ -81,17 +88,28 @@ internal sealed record ReplicaRun
         Generator.Current = new RandomSource(11);
         model.SetMode(training: true);
         var losses = new double[Steps];
+        double waits = 0;
         for (int step = 0; step < Steps; step++)
         {
             int first = step * Devices * Samples * Parts;
-            losses[step] = parallel.AddGradients(Parts, Samples, part => LossOf(model, options, device, first + (part * Devices + devices.Rank) * Samples)).Read();
+            Batch[] parts = [.. Enumerable.Range(0, Parts).Select(part => BatchOf(device, first + (part * Devices + devices.Rank) * Samples))];
+            DriverCalls start = DriverCalls.OfThisThread;
+            StepLoss loss = parallel.AddGradients(Parts, Samples, part => LossOf(model, options, parts[part]));
             parallel.Step();
+            waits += (DriverCalls.OfThisThread - start).Waits;
+            losses[step] = loss.Read();
         }
-        Dictionary<string, double[]> state = [];
+        Dictionary<string, double[]> state = new() { [Waits] = [waits] };
         parallel.Save(() => AddMoments(optimizer, state));
         foreach (StateEntry entry in model.State()) state[entry.Name] = Numbers(entry.Value);
         BatchShare.Current = null;
         return (losses, state);
+    }
+
+    /// <summary>Runs in double begin with the weights of runs in float32.</summary>
+    private static void TakeWeights(Module model, Module rounded)
+    {
+        foreach ((StateEntry own, StateEntry other) in model.State().Zip(rounded.State())) own.Value.CopyFrom(other.Value.To(own.Value.DType));
     }
 
     private static double[] Numbers(Tensor tensor) => Ops.To(tensor.Detach(), Device.Cpu).To(DType.F64).ToArray<double>();
@@ -107,7 +125,7 @@ internal sealed record ReplicaRun
             }
     }
 
-    private WeightedLoss LossOf(LavtModel model, LavtOptions options, Device device, int first)
+    private Batch BatchOf(Device device, int first)
     {
         Tensor picture = Tensor.Empty([Samples, 3, ImageSize, ImageSize]), mask = Tensor.Zeros([Samples, Words]);
         Tensor ids = Tensor.Zeros([Samples, Words], DType.I64), target = Tensor.Zeros([Samples, ImageSize, ImageSize], DType.U8);
@@ -121,10 +139,16 @@ internal sealed record ReplicaRun
             // Objects of very different sizes: the devices' shares of the class weights differ.
             target.Span<byte>().Slice(i * ImageSize * ImageSize, 40 + (first + i) * 37 % 900).Fill(1);
         }
-        (mask, target) = (Ops.To(mask.To(Type), device), Ops.To(target, device));
-        Tensor language = model.TextEncoder.Forward(Ops.To(ids, device), mask);
-        return new WeightedLoss(
-            SegmentationLoss.Compute(options.Training, model.Forward(Ops.To(picture.To(Type), device), language, mask), target),
-            SegmentationLoss.Weight(options.Training, target));
+        // The weight while the masks are on the host, so that nothing waits for a GPU.
+        double weight = SegmentationLoss.Weight(new TrainingOptions { Loss = Loss }, target);
+        return new Batch(Ops.To(picture.To(Type), device), Ops.To(ids, device), Ops.To(mask.To(Type), device), Ops.To(target, device), weight);
     }
+
+    private static WeightedLoss LossOf(LavtModel model, LavtOptions options, Batch batch)
+    {
+        Tensor language = model.TextEncoder.Forward(batch.Ids, batch.Mask);
+        return new WeightedLoss(SegmentationLoss.Compute(options.Training, model.Forward(batch.Picture, language, batch.Mask), batch.Target), batch.Weight);
+    }
+
+    private sealed record Batch(Tensor Picture, Tensor Ids, Tensor Mask, Tensor Target, double Weight);
 }

@@ -32,6 +32,39 @@ public class AtomicFileTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_pipe_is_written_to_and_stays_a_pipe()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "pipes with names are those of Linux");
+        using WeightTestFiles.TemporaryFolder folder = WeightTestFiles.NewFolder();
+        string pipe = folder.File("pipe"), link = folder.File("link");
+        Assert.True(Run("mkfifo", pipe));
+        File.CreateSymbolicLink(link, pipe);
+        foreach (string path in new[] { pipe, link })
+        {
+            Task<string> reader = Task.Run(() => File.ReadAllText(pipe), TestContext.Current.CancellationToken);
+            AtomicFile.Write(path, stream => stream.Write("new"u8));
+            Assert.Equal("new", await reader);
+        }
+        Assert.Equal(2, Directory.GetFiles(folder.Path).Length);
+    }
+
+    [Fact]
+    public void A_place_where_nothing_can_be_written_is_named_before_the_work()
+    {
+        using WeightTestFiles.TemporaryFolder folder = WeightTestFiles.NewFolder();
+        string file = folder.File("file");
+        File.WriteAllText(file, "old");
+        OutputPath.RequireWritable(null);
+        OutputPath.RequireWritable(file);
+        OutputPath.RequireWritable(Path.Combine(folder.Path, "new", "x.json"));
+        Assert.Contains("this is a folder", Assert.Throws<IOException>(() => OutputPath.RequireWritable(folder.Path)).Message);
+        Assert.StartsWith(file, Assert.Throws<IOException>(() => OutputPath.RequireWritable(Path.Combine(file, "x.json"))).Message);
+        Assert.StartsWith(file, Assert.Throws<IOException>(() => OutputPath.MakeFolder(file)).Message);
+        Assert.Equal("old", File.ReadAllText(file));
+        Assert.Equal([file], Directory.GetFiles(folder.Path, "*", SearchOption.AllDirectories));
+    }
+
+    [Fact]
     public void A_failure_leaves_the_old_file_and_nothing_else()
     {
         using WeightTestFiles.TemporaryFolder folder = WeightTestFiles.NewFolder();

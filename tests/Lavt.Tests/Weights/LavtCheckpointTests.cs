@@ -1,3 +1,4 @@
+using Lavt.Evaluation;
 using Lavt.Kernels;
 using Lavt.Models;
 using Lavt.Nn;
@@ -71,6 +72,29 @@ public sealed class LavtCheckpointTests : IDisposable
         string message = Assert.Throws<WeightFileException>(() => report.ThrowUnlessComplete("do something")).Message;
         Assert.Contains("some.pth", message, StringComparison.Ordinal);
         Assert.Contains("missing (1): classifier.conv1_1.bias", message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("backbone.patch_embed.proj.weight")]
+    [InlineData("backbone.layers.0.blocks.0.attn.relative_position_bias_table")]
+    [InlineData("backbone.layers.2.blocks.0.attn.relative_position_bias_table")]
+    [InlineData("text_encoder.embeddings.word_embeddings.weight")]
+    [InlineData("text_encoder.embeddings.position_embeddings.weight")]
+    [InlineData("text_encoder.encoder.layer.0.intermediate.dense.weight")]
+    public void A_tensor_that_is_missing_or_of_another_shape_is_named(string key)
+    {
+        ModelOptions options = Small("--model lavt_one --embed_dim 16 --depths 1-1-1-1 --heads 1-2-4-8");
+        LavtCheckpoint whole = LavtCheckpoint.Read(Write(options, "whole.pth"));
+        string path = Path.Combine(_folder, "broken.pth");
+        foreach (Tensor? instead in new[] { null, Tensor.Zeros([]), Tensor.Zeros([0, 0, 0, 0]), Tensor.Zeros([7, 4]) })
+        {
+            Dictionary<string, Tensor> changed = new(whole.Model);
+            if (instead is null) changed.Remove(key);
+            else changed[key] = instead;
+            PthFile.Write(path, new PickleDict { ["model"] = changed, ["args"] = whole.Args });
+            string message = Assert.Throws<WeightFileException>(() => TrainedModel.Load(new LavtOptions { Weights = new WeightOptions { Resume = path } })).Message;
+            Assert.StartsWith(path, message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

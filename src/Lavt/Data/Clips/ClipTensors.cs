@@ -35,22 +35,8 @@ internal static class ClipTensors
     public static Tensor AnnotatedRows(ClipBatch batch) =>
         Tensor.From<long>([.. Enumerable.Range(0, batch.Count).Select(i => (long)i * batch.Shape.Frames + batch[i].AnnotatedFrame)], [batch.Count]);
 
-    /// <summary>The ids of the word pieces [B, L] (I64).</summary>
-    public static Tensor TokenIds(ClipBatch batch)
-    {
-        Tensor ids = Tensor.Empty([batch.Count, batch.Shape.Tokens], DType.I64);
-        Span<long> values = ids.Span<long>();
-        for (int i = 0; i < values.Length; i++) values[i] = batch[i / batch.Shape.Tokens].Tokens.Ids[i % batch.Shape.Tokens];
-        return ids;
-    }
-
-    /// <summary>1 for word pieces, 0 for padding [B, L].</summary>
-    public static Tensor TokenMask(ClipBatch batch)
-    {
-        Tensor mask = Tensor.Zeros([batch.Count, batch.Shape.Tokens]);
-        for (int i = 0; i < batch.Count; i++) mask.Span<float>().Slice(i * batch.Shape.Tokens, batch[i].Tokens.Count).Fill(1);
-        return mask;
-    }
+    /// <summary>The ids of the word pieces [B, L] (I64), and 1 for word pieces, 0 for padding [B, L].</summary>
+    public static (Tensor Ids, Tensor Mask) Words(ClipBatch batch) => TokenTensors.Of([.. Enumerable.Range(0, batch.Count).Select(i => batch[i].Tokens)]);
 
     private static Tensor Frames(ClipItem first, int clips) => Tensor.Empty([clips, first.FrameCount, 3, first.Shape.Size, first.Shape.Size]);
 
