@@ -46,12 +46,13 @@ internal static class ClipEvaluation
     {
         (LavtOptions options, A2dDataset? a2d) = (trained.Options, dataset as A2dDataset);
         A2dMaskFolder? masks = a2d is not null && options.Evaluation.A2dMasks ? new A2dMaskFolder(options.Evaluation.MaskFolder ?? A2dMasks) : null;
+        SideOutput<ClipMask>? written = masks is null ? null : new(mask => masks.Add(a2d![mask.Sample], mask.Mask, mask.Confidence));
         FeatureFolder? features = a2d is not null && options.Evaluation.SaveFeatures ? new FeatureFolder(A2dFeatures) : null;
         var evaluator = new ClipEvaluator(trained.Model, dataset, options.Data.Workers)
         {
             Devices = devices,
             Progress = devices.Rank > 0 ? null : (done, total) => status.Progress(new TrainingProgress(dataset.Name, done, total, null, null)),
-            MaskReady = masks is null ? null : mask => masks.Add(a2d![mask.Sample], mask.Mask, mask.Confidence),
+            MaskReady = written is null ? null : written.Add,
             Features = features is null ? null : (features, a2d!),
         };
         ClipChoice[] plan = ClipPlan.Evaluation(dataset);
@@ -60,8 +61,9 @@ internal static class ClipEvaluation
         status.Clear();
         Console.Write(report);
         int code = Name(report.BrokenSamples);
-        masks?.Finish();
         if (options.Evaluation.JsonFile is { } file) report.Save(file);
+        written?.Finish();
+        masks?.Finish();
         return code;
     }
 

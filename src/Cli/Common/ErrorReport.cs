@@ -1,4 +1,5 @@
 using Lavt.Data;
+using Lavt.Evaluation;
 using Lavt.Imaging;
 using Lavt.Kernels.Cuda.Driver;
 using Lavt.Nn.Parallel;
@@ -34,7 +35,7 @@ internal static class ErrorReport
         OptionException => ExitCode.Usage,
         DataException or PictureException or PickleException or InvalidDataException => ExitCode.Data,
         WeightFileException => ExitCode.Checkpoint,
-        DivergedException => ExitCode.Diverged,
+        DivergedException or NotFiniteException => ExitCode.Diverged,
         CommunicationException or NcclException => ExitCode.Distributed,
         MissingDeviceException or MissingKernelException or CudaException or OutOfMemoryException or DllNotFoundException or MissingProgramException => ExitCode.Device,
         FileNotFoundException or DirectoryNotFoundException => ExitCode.Data,

@@ -73,7 +73,7 @@ internal static class EvalCommand
         ReferDatasets.RequirePictures(options);
         ReferDataset dataset = ReferDatasets.Open(options.Data, options.Data.Split, ReferDatasets.LoadTokenizer(options.Data, options.Model.Bert));
         var status = new StatusLine();
-        OverlayFolder? overlays = options.Evaluation.OverlayFolder is { } folder ? new OverlayFolder(folder, dataset.Data) : null;
+        SideOutput<EvaluatedMask>? overlays = options.Evaluation.OverlayFolder is { } folder ? new(new OverlayFolder(folder, dataset.Data).Add) : null;
         int batch = options.Given.Contains("--batch-size") ? options.Training.BatchSize : DefaultBatch;
         var evaluator = new Evaluator(trained.Model, dataset, batch, options.Data.Workers)
         {
@@ -84,13 +84,17 @@ internal static class EvalCommand
         };
         if (Evaluate(evaluator, dataset, options, interruption, status) is not { } report)
             return interruption.ExitCode;
+        if (devices.Rank == 0)
+        {
+            Console.Write(report);
+            foreach (string broken in report.BrokenSamples)
+                Terminal.Error("left out: " + broken);
+            if (options.Evaluation.JsonFile is { } file)
+                report.Save(file);
+        }
+        overlays?.Finish();
         if (devices.Rank > 0)
             return ExitCode.Ok;
-        Console.Write(report);
-        foreach (string broken in report.BrokenSamples)
-            Terminal.Error("left out: " + broken);
-        if (options.Evaluation.JsonFile is { } file)
-            report.Save(file);
         return report.BrokenSamples.Count == 0 ? ExitCode.Ok : ExitCode.BrokenSamples;
     }
 

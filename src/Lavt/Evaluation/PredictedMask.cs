@@ -1,3 +1,4 @@
+using System.Numerics;
 using Lavt.Autograd;
 using Lavt.Imaging;
 using Lavt.Tensors;
@@ -11,8 +12,10 @@ internal static class PredictedMask
     /// <param name="logits">[B, H, W, 2].</param>
     /// <param name="item">Which of the B items.</param>
     /// <param name="mask">Gets size and pixels.</param>
+    /// <exception cref="NotFiniteException">A logit is no number.</exception>
     public static void Read(Tensor logits, int item, Mask mask)
     {
+        RequireFinite(logits.ViewSlice(0, item, 1).Span<float>());
         mask.Reshape(logits.Shape[1], logits.Shape[2]);
         Span<byte> pixels = mask.Pixels;
         ReadOnlySpan<float> values = logits.Span<float>().Slice(item * 2 * pixels.Length, 2 * pixels.Length);
@@ -21,8 +24,10 @@ internal static class PredictedMask
     }
 
     /// <summary>The mask of one item at another size; the logits are resized before they are compared.</summary>
+    /// <exception cref="NotFiniteException">A logit is no number.</exception>
     public static void Read(Tensor logits, int item, int rows, int columns, Mask mask)
     {
+        RequireFinite(logits.ViewSlice(0, item, 1).Span<float>());
         using MemoryScope scope = MemoryScope.Begin();
         mask.Reshape(rows, columns);
         Ops.BilinearMask(logits.ViewSlice(0, item, 1), rows, columns).Span<byte>().CopyTo(mask.Pixels);
@@ -44,5 +49,16 @@ internal static class PredictedMask
             covered++;
         }
         return covered == 0 ? 0 : sum / covered;
+    }
+
+    private static void RequireFinite(ReadOnlySpan<float> values)
+    {
+        // 0 · x is 0 for every number, and NaN for NaN and the infinities.
+        Vector<float> sums = default;
+        int whole = values.Length - values.Length % Vector<float>.Count;
+        for (int i = 0; i < whole; i += Vector<float>.Count) sums += new Vector<float>(values[i..]) * Vector<float>.Zero;
+        float sum = Vector.Sum(sums);
+        foreach (float value in values[whole..]) sum += 0 * value;
+        if (float.IsNaN(sum)) throw new NotFiniteException();
     }
 }

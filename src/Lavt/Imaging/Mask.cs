@@ -62,13 +62,13 @@ public sealed class Mask
     }
 
     /// <summary>Writes the mask as an 8-bit grey PNG file: 0 stays 0, everything else becomes 255.</summary>
-    public void SavePng(string path) => File.WriteAllBytes(path, Png.EncodeMask(this));
+    public void SavePng(string path) => PictureFile.Write(path, Png.EncodeMask(this));
 
     /// <summary>Writes palette indices as they are, with the colours of <see cref="Palette"/>.</summary>
     public void SaveIndices(string path)
     {
         int largest = 1;
         foreach (byte index in Pixels) largest = Math.Max(largest, index);
-        File.WriteAllBytes(path, Png.EncodeIndices(this, Palette.Bytes(largest + 1)));
+        PictureFile.Write(path, Png.EncodeIndices(this, Palette.Bytes(largest + 1)));
     }
 }

@@ -62,10 +62,10 @@ public sealed class Picture
     }
 
     /// <summary>Writes the picture as a PNG file.</summary>
-    public void SavePng(string path) => File.WriteAllBytes(path, Png.Encode(this));
+    public void SavePng(string path) => PictureFile.Write(path, Png.Encode(this));
 
     /// <summary>Writes the picture as a JPEG file.</summary>
     /// <param name="path">The file to write.</param>
     /// <param name="quality">1 (small) to 100 (good).</param>
-    public void SaveJpeg(string path, int quality = 90) => File.WriteAllBytes(path, Jpeg.Encode(this, quality));
+    public void SaveJpeg(string path, int quality = 90) => PictureFile.Write(path, Jpeg.Encode(this, quality));
 }

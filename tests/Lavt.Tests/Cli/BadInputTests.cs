@@ -158,6 +158,21 @@ public sealed class BadInputTests : IDisposable
         Assert.NotEqual(0, report.RootElement.GetProperty("broken_samples").GetArrayLength());
     }
 
+    /// <summary>What a full disk does too: the first overlay cannot be written, for there is a folder in its place.</summary>
+    [Fact]
+    public void Overlays_that_cannot_be_written_cost_no_scores()
+    {
+        string file = Checkpoint(), json = _run.PathOf("results.json"), flags = $"--refer_data_root {_run.Data} --bert_tokenizer {_run.Data} --split val --resume {file} --json {json} --overlay masks";
+        Assert.Equal(ExitCode.Ok, Run("lavt-eval", flags).ExitCode);
+        string scores = File.ReadAllText(json), overlay = Directory.GetFiles(_run.PathOf("masks")).Order().First();
+        File.Delete(overlay);
+        Directory.CreateDirectory(overlay);
+        Executable run = Run("lavt-eval", flags);
+        AssertFails(run, ExitCode.Output, Path.GetFileName(overlay));
+        Assert.Contains("mean IoU", run.Output, StringComparison.Ordinal);
+        Assert.Equal(JsonNode.Parse(scores)!["results"]!.ToJsonString(), JsonNode.Parse(File.ReadAllText(json))!["results"]!.ToJsonString());
+    }
+
     [Fact]
     public void A_run_that_is_told_to_end_saves_first()
     {
