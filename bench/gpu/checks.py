@@ -70,7 +70,8 @@ def outcome(name, status, output):
 def golden(run):
     """Whole models against the published code's numbers; masks of lower precisions against float32's, for a picture and a clip."""
     rows = run.results["golden"] = []
-    for precision, names in [("fp32", [""])] + [(precision, ROUNDED_GOLDEN) for precision in ("bf16", "tf32", "fp16")]:
+    # Rounded, only whole models have something to be compared with; they are too large for a trial.
+    for precision, names in [("fp32", [""])] + [(precision, ROUNDED_GOLDEN) for precision in ("bf16", "tf32", "fp16") if not run.smoke]:
         found = [golden_run(run, run.root / (GOLDEN_SMOKE if run.smoke else f"tests/golden/full/{name}"), precision) for name in names]
         overlaps = [overlap for one in found for overlap in one["overlaps"]]
         rows.append({"precision": precision, "passed": sum(one["passed"] for one in found), "failed": sum(one["failed"] for one in found),

@@ -58,6 +58,7 @@ internal static class PredictCommand
         Machine.Prepare(options.Machine);
         Picture picture = Picture.Load(image);
         using var predictor = new Predictor(options);
+        NameTooLong(predictor.TooLong(sentences, aboutVideo: false));
         string name = Prepare(image, folder);
         Console.WriteLine($"{image}: {picture.Columns} x {picture.Rows} pixels, seen at {predictor.ImageSize} x {predictor.ImageSize}");
         IReadOnlyList<SentencePrediction> predictions = predictor.Predict(picture, sentences);
@@ -77,6 +78,7 @@ internal static class PredictCommand
         Machine.Prepare(options.Machine);
         var input = new VideoInput(path);
         using var predictor = new Predictor(options);
+        NameTooLong(predictor.TooLong(sentences, aboutVideo: true));
         string name = Prepare(Path.TrimEndingDirectorySeparator(path), folder);
         var status = new StatusLine();
         using var interruption = new Interruption();
@@ -110,6 +112,12 @@ internal static class PredictCommand
             frames = Math.Max(frames, frame + 1);
             status.Progress(new TrainingProgress("frames", frame + 1, frame + 1, null, null));
         }
+    }
+
+    private static void NameTooLong(IEnumerable<string> sentences)
+    {
+        foreach (string sentence in sentences)
+            Terminal.Note($"--text: the model reads the beginning of \"{sentence[..Math.Min(60, sentence.Length)]}…\" alone; the rest has no effect");
     }
 
     /// <summary>Makes the folder of the results; gives the beginning of their names.</summary>

@@ -45,6 +45,14 @@ public sealed class Predictor : IDisposable
     /// <summary>Rows and columns of the model's input.</summary>
     public int ImageSize { get; }
 
+    private int VideoTokens => Math.Min(ClipShape.MaxTokens, _model.Options.Bert.Positions);
+
+    /// <summary>The sentences of which the model reads the beginning alone, for they have more word pieces than it takes.</summary>
+    /// <param name="sentences">The sentences.</param>
+    /// <param name="aboutVideo">Whether they are about a video.</param>
+    public IEnumerable<string> TooLong(IEnumerable<string> sentences, bool aboutVideo) =>
+        sentences.Where(sentence => _tokenizer.Encode(sentence, aboutVideo ? VideoTokens : ReferDatasets.MaxTokens).IsCutOff);
+
     /// <summary>The mask of each sentence. What does not depend on the sentence is computed once.</summary>
     public IReadOnlyList<SentencePrediction> Predict(Picture picture, IReadOnlyList<string> sentences)
     {
@@ -73,8 +81,7 @@ public sealed class Predictor : IDisposable
         ArgumentNullException.ThrowIfNull(sentences);
         ArgumentNullException.ThrowIfNull(ready);
         using MemoryScope scope = MemoryScope.Begin();
-        int length = Math.Min(ClipShape.MaxTokens, _model.Options.Bert.Positions);
-        using var pass = new SentencePass(_model, _session, ImageSize, [.. sentences.Select(sentence => _tokenizer.Encode(sentence, length))]);
+        using var pass = new SentencePass(_model, _session, ImageSize, [.. sentences.Select(sentence => _tokenizer.Encode(sentence, VideoTokens))]);
         Mask found = new();
         foreach (FrameWindow<SquareFrame> part in FrameWindows.Cut(frames.Select(Square), pass.WindowOf(window)))
         {

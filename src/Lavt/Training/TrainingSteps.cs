@@ -21,14 +21,13 @@ internal sealed record LaunchedStep(StepRecord Record, StepLoss Loss, int InEpoc
 /// <summary>Makes the steps of a run: takes the batches of a step to the device, computes gradients, changes the weights.</summary>
 internal sealed class TrainingSteps(TrainingOptions training, LavtModel model, CollectiveQueue devices, DataParallel parallel, AdamW optimizer, LossScaler? scaler) : IDisposable
 {
-    /// <summary>Brings batches to a GPU; null on the CPU.</summary>
-    private readonly HostUpload? _upload = model.Device.IsCuda ? new HostUpload(model.Device) : null;
-
     /// <summary>Steps as graphs, where one GPU computes them.</summary>
     private readonly CapturedStep? _graph = model.Device.IsCuda && devices.Size == 1
         ? new CapturedStep(model.Device, model.State().Concat(model.TextEncoder.State()).Select(entry => entry.Value), optimizer, scaler)
         : null;
 
+    /// <summary>Brings batches to one of several GPUs; null on the CPU.</summary>
+    private readonly HostUpload? _upload = model.Device.IsCuda && devices.Size > 1 ? new HostUpload(model.Device) : null;
 
     /// <summary>Makes a step; what it reads of a GPU it does not wait for.</summary>
     /// <param name="batches">The batches of the epoch.</param>

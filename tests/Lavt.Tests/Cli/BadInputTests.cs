@@ -31,7 +31,7 @@ public sealed class BadInputTests : IDisposable
         Executable.RunIn(_run.Folder, name, arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
     /// <summary>The exit code, and a single error message (notes and log lines may stand before it) that names what is wrong.</summary>
-    private static void AssertFails(Executable run, int code, params string[] named)
+    internal static void AssertFails(Executable run, int code, params string[] named)
     {
         Assert.Equal(code, run.ExitCode);
         string message = Assert.Single(run.Errors.Split("error: ")[1..]);
@@ -115,25 +115,15 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
-    public void A_file_of_results_that_cannot_be_written_is_named_before_the_evaluation()
+    public void A_sentence_that_is_too_long_is_said_to_be_cut_off()
     {
-        File.WriteAllText(_run.PathOf("taken"), "");
-        AssertFails(Run("lavt-eval", "--split val --resume nowhere.pth --json taken/results.json"), ExitCode.Output, "taken");
+        string[] arguments = ["predict", "--image", FirstPicture, "--out", "masks", "--bert_tokenizer", _run.Data, "--resume", Checkpoint(), "--text"];
+        Executable whole = Executable.RunIn(_run.Folder, "lavt", [.. arguments, "red circle"]);
+        Executable cut = Executable.RunIn(_run.Folder, "lavt", [.. arguments, string.Join(' ', Enumerable.Repeat("red circle", 1000))]);
+        Assert.Equal((ExitCode.Ok, ExitCode.Ok), (whole.ExitCode, cut.ExitCode));
+        Assert.DoesNotContain("no effect", whole.Errors, StringComparison.Ordinal);
+        Assert.Contains("the rest has no effect", cut.Errors, StringComparison.Ordinal);
     }
-
-    [Theory]
-    [InlineData("convert nowhere.pth to.pth", ExitCode.Checkpoint, "nowhere.pth", "no such file")]
-    [InlineData("convert data to.pth", ExitCode.Checkpoint, "data", "a folder")]
-    [InlineData("convert data/vocab.txt to.txt", ExitCode.Usage, "to.txt", ".safetensors")]
-    [InlineData("golden data/refcoco/instances.json", ExitCode.Data, "instances.json", "no golden files")]
-    [InlineData("bench --runs many", ExitCode.Usage, "--runs", "'many'")]
-    [InlineData("predict --image data --text circle --resume nowhere.pth", ExitCode.Data, "data", "a folder")]
-    [InlineData("", ExitCode.Usage, "no command", "--help")]
-    public void What_is_given_for_something_else(string arguments, int code, string first, string second) => AssertFails(Run("lavt", arguments), code, first, second);
-
-    [Fact]
-    public void A_sentence_without_words() =>
-        AssertFails(Executable.RunIn(_run.Folder, "lavt", "predict", "--image", FirstPicture, "--text", " ", "--resume", "nowhere.pth"), ExitCode.Usage, "--text", "no words");
 
     [Fact]
     public void Devices_of_two_kinds() => AssertFails(Train("--device cpu:0,cuda:0"), ExitCode.Usage, "--device", "devices of one kind");
