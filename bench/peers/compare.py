@@ -10,15 +10,13 @@ PyTorch runs in its default environment and in the best one known for this kind 
 with more than a few percent say more about the machine than about the program.
 """
 import argparse
-import datetime
 import json
-import os
 import pathlib
 import statistics
 import sys
 
 import targets
-from sides import SIDES, Side, processor_flags
+from sides import SIDES, Side, machine
 
 CASES = {  # name: work, model, Swin, window, size, batch
     "quick": "forward lavt tiny 7 96 1",
@@ -65,13 +63,6 @@ HEADER = (f"{'case':20} threads {'side':19} median, ms    fastest samples pictur
 def row(r):
     return (f"{r['case']:20} {r['threads']:7} {SIDES[r['side']][0]:19} {r['milliseconds']:10.1f} {r['fastest']:10.1f} {r['samples']:7} "
             f"{r['pictures_per_second']:10.2f} {r['peak_bytes'] / 2**30:9.2f} {r['waited']:6.0%} {r['ratio']:6.2f} {r['fastest_ratio']:8.2f}")
-
-
-def machine():
-    """What the figures hold for."""
-    lines = processor_flags().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-    return {"processor": model, "cores": os.cpu_count(), "date": datetime.date.today().isoformat(), "load": os.getloadavg()[0]}
 
 
 def list_of(choices, kind=str):

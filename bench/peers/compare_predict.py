@@ -1,6 +1,6 @@
 """Whole commands, interleaved: `lavt predict` against predict_torch.py, from the start of the process to the written mask.
 
-    compare_predict.py --ours "lavt predict" [--ours ANOTHER_BUILD] [--folder DIR] [--rounds 5]
+    compare_predict.py --ours "lavt predict" [--ours ANOTHER_BUILD] [--folder DIR] [--rounds 5] [--json FILE]
 
 The folder keeps the checkpoint (`lavt_one` base, window 12, random weights, 915 MB; made by make_checkpoint.py where it is missing),
 a 640 x 480 JPEG and a vocabulary of BERT's size. One run of each side comes first and is not counted: it brings the file into the
@@ -8,6 +8,7 @@ system's cache. The share of pixels on which the masks agree shows that both did
 the threshold, so that a few may differ.
 """
 import argparse
+import json
 import os
 import pathlib
 import shlex
@@ -20,7 +21,7 @@ import time
 import numpy as np
 from PIL import Image
 
-from sides import best_environment
+from sides import best_environment, machine
 
 HERE = pathlib.Path(__file__).parent
 SENTENCE = "the small red circle on the left"
@@ -64,6 +65,7 @@ def main():
     parser.add_argument("--model", default="--model lavt_one --swin_type base --window12", help="of the checkpoint, if it has to be made")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--without-torch", action="store_true", help="compare commands of ours with each other")
+    parser.add_argument("--json", type=pathlib.Path, help="also write the records and the machine here")
     arguments = parser.parse_args()
     checkpoint, picture, vocabulary = prepare(arguments.folder, arguments.model)
     masks = arguments.folder / "masks"
@@ -85,11 +87,17 @@ def main():
                 runs[name].append(found)
     first = statistics.median(seconds for seconds, _ in runs[sides[0][0]])
     expected = np.asarray(Image.open(sides[-1][3])) > 0
-    for name, _, _, mask in sides:
+    records = []
+    for number, (name, _, _, mask) in enumerate(sides):
         seconds, peaks = zip(*runs[name])
-        agreement = ((np.asarray(Image.open(mask)) > 0) == expected).mean()
-        print(f"{name:40} median {1e3 * statistics.median(seconds):6.0f} ms, fastest {1e3 * min(seconds):6.0f} ms of {len(seconds)}, "
-              f"peak {max(peaks) / 1e6:5.0f} MB, {statistics.median(seconds) / first:5.2f} of the first, {agreement:7.3%} of the last one's pixels")
+        median = statistics.median(seconds)
+        agreement = float(((np.asarray(Image.open(mask)) > 0) == expected).mean())
+        records.append({"side": "torch-best" if name == "predict_torch.py" else f"ours {number}", "milliseconds": 1e3 * median, "fastest": 1e3 * min(seconds),
+                        "samples": len(seconds), "peak_bytes": max(peaks), "ratio": median / first, "equal_pixels": agreement})
+        print(f"{name:40} median {1e3 * median:6.0f} ms, fastest {1e3 * min(seconds):6.0f} ms of {len(seconds)}, "
+              f"peak {max(peaks) / 1e6:5.0f} MB, {median / first:5.2f} of the first, {agreement:7.3%} of the last one's pixels")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": machine(), "records": records}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

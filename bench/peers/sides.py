@@ -1,5 +1,6 @@
 """The programs that compare.py measures: child processes that answer the requests of bench/README.md, each in its environment."""
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -15,6 +16,13 @@ CONTROLLED = ("OMP_", "OPENBLAS_", "GOMP_", "MALLOC_", "ATEN_", "DNNL_", "DOTNET
 def processor_flags():
     info = pathlib.Path("/proc/cpuinfo")
     return info.read_text() if info.exists() else ""
+
+
+def machine():
+    """What the figures hold for."""
+    lines = processor_flags().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return {"processor": model, "cores": os.cpu_count(), "date": datetime.date.today().isoformat(), "load": os.getloadavg()[0]}
 
 
 def passive_environment():
