@@ -45,8 +45,7 @@ public sealed class CapturedStep : IDisposable
         ArgumentNullException.ThrowIfNull(next);
         RandomSource random = Generator.Current;
         ulong stream = random.Next;
-        double reference = 0, totalWeight = 0;
-        List<(double Share, LateScalar Loss)> losses = [];
+        StepParts counted = new(parts);
         try
         {
             for (int part = 0; part < parts; part++)
@@ -55,20 +54,17 @@ public sealed class CapturedStep : IDisposable
                 BatchShare.Current = parts == 1 ? null : new BatchShare((long)part * samples, samples, null);
                 using MemoryScope scope = MemoryScope.Begin();
                 (Tensor[] arguments, double weight) = next(part);
-                if (part == 0) reference = parts * weight;
-                totalWeight += weight;
-                double share = weight / reference;
-                if (part == parts - 1) _optimizer.Prepare(reference / totalWeight);
+                double share = counted.ShareOf(weight, weight);
+                if (part == parts - 1) _optimizer.Prepare(counted.Scale);
                 _part = (part, parts);
-                losses.Add((share, _losses.Of(_graphs.Run(there => Loss(loss, there), _part, [.. arguments, Tensor.From([(float)share], [])]))));
+                counted.Add(share, _losses.Of(_graphs.Run(there => Loss(loss, there), _part, [.. arguments, Tensor.From([(float)share], [])])));
             }
         }
         finally
         {
             BatchShare.Current = null;
         }
-        double scale = reference / totalWeight;
-        return new StepLoss(() => losses.Sum(part => part.Share * part.Loss.Read()) * scale);
+        return new StepLoss(() => counted.ReadLoss() * counted.Scale);
     }
 
     /// <summary>Gives the graphs and their memory back.</summary>

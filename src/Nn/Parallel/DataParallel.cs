@@ -67,8 +67,7 @@ public sealed class DataParallel
     {
         RandomSource random = Generator.Current;
         ulong stream = random.Next;
-        double reference = 0, totalWeight = 0;
-        List<(double Share, LateScalar Loss)> losses = [];
+        StepParts counted = new(parts);
         try
         {
             for (int part = 0; part < parts; part++)
@@ -78,12 +77,8 @@ public sealed class DataParallel
                 using var scope = MemoryScope.Begin();
                 using Tape tape = Tape.Begin();
                 WeightedLoss own = forward(part);
-                double weight = Total(own.Weight);
-                // The divisor is known when all parts are; with that of the first ones, numbers are of the right size, and exact if there is one part.
-                if (part == 0) reference = parts * weight;
-                totalWeight += weight;
-                double share = own.Weight / reference;
-                losses.Add((share, _losses.Of(own.Loss)));
+                double share = counted.ShareOf(own.Weight, Total(own.Weight));
+                counted.Add(share, _losses.Of(own.Loss));
                 if (part == parts - 1) _buckets?.Begin();
                 if (_scaler is not null) tape.Backward(own.Loss, _scaler.Seed(share));
                 else tape.Backward(share == 1 ? own.Loss : Ops.Scale(own.Loss, share));
@@ -94,9 +89,8 @@ public sealed class DataParallel
             BatchShare.Current = null;
         }
         _buckets?.Finish();
-        _gradientScale = reference / totalWeight;
-        double scale = _gradientScale;
-        return new StepLoss(() => Total(losses.Sum(part => part.Share * part.Loss.Read())) * scale);
+        _gradientScale = counted.Scale;
+        return new StepLoss(() => Total(counted.ReadLoss()) * counted.Scale);
     }
 
     /// <summary>Changes the parameters, with the same result on all devices, and forgets the gradients. The scaler looks at the sums over all devices, so that they skip the same steps.</summary>
